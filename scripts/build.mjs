@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+// Builds what is stale: proto -> native, asm -> TypeScript -> web. Each step is skipped when its
+// inputs (names, sizes, mtimes) are as they were at its last success, so a second run takes moments.
+// Usage: node scripts/build.mjs [--quiet] [STEP...]
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+const quiet = process.argv.includes('--quiet');
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+
+/** Runs a command with its output on stderr, so that stdout stays the caller's. */
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
+  if (error) throw new Error(`${command} could not be started: ${error.message}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
+}
+const bin = (name) => join('node_modules', '.bin', name);
+
+function buildWeb() {
+  rmSync('build/web/dist', { recursive: true, force: true });
+  mkdirSync('build/web/dist', { recursive: true });
+  run(bin('esbuild'), [
+    'web/main.ts',
+    'web/worker/engine.worker.ts',
+    '--bundle',
+    '--format=esm',
+    '--minify',
+    '--sourcemap',
+    '--target=es2022',
+    '--outdir=build/web/dist',
+    '--outbase=web',
+    '--log-level=warning',
+    '--tsconfig-raw={"compilerOptions":{"useDefineForClassFields":false}}',
+  ]);
+  cpSync('web/static', 'build/web/dist', { recursive: true });
+  cpSync('build/asm/ringtap.wasm', 'build/web/dist/ringtap.wasm');
+}
+
+const steps = {
+  proto: {
+    inputs: ['proto/ringtap.proto', 'proto/constants.json', 'proto/generate.mjs'],
+    run: () => run(process.execPath, ['proto/generate.mjs']),
+  },
+  native: {
+    inputs: ['native', 'proto/ringtap.proto', 'proto/gen/constants.h'],
+    run: () => run('make', ['-s', '-C', 'native', '-j2']),
+  },
+  asm: {
+    inputs: ['asm/assembly', 'asm/asconfig.json'],
+    run: () => run(bin('asc'), ['--config', 'asm/asconfig.json', '--target', 'release']),
+  },
+  ts: {
+    inputs: ['tsconfig.json', 'proto', 'asm/host', 'server', 'web', 'bench', 'test'],
+    run: () => {
+      run(bin('tsc'), ['-p', 'tsconfig.json']);
+      cpSync('proto/gen/messages.js', 'build/proto/gen/messages.js');
+    },
+  },
+  web: { inputs: ['web', 'proto', 'asm/host', 'asm/assembly', 'asm/asconfig.json'], run: buildWeb },
+};
+
+/** Fingerprint of files below the inputs: cheap, and touched files rebuild. */
+function fingerprint(inputs) {
+  const hash = createHash('sha256').update(process.version).update(readFileSync('package-lock.json'));
+  const visit = (path) => {
+    const info = statSync(path, { throwIfNoEntry: false });
+    if (!info) return;
+    if (info.isDirectory()) {
+      for (const name of readdirSync(path).sort()) if (name !== 'build') visit(join(path, name));
+    } else hash.update(`${path} ${info.size} ${info.mtimeMs}\n`);
+  };
+  inputs.forEach(visit);
+  return hash.digest('hex');
+}
+
+mkdirSync('build/.stamps', { recursive: true });
+for (const [name, step] of Object.entries(steps)) {
+  if (wanted.length && !wanted.includes(name)) continue;
+  const stamp = join('build/.stamps', name);
+  const print = fingerprint(step.inputs);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print) continue;
+  if (!quiet) process.stderr.write(`building ${name}\n`);
+  try {
+    step.run();
+  } catch (error) {
+    process.stderr.write(`build: ${name}: ${error.message}\n`);
+    process.exit(1);
+  }
+  writeFileSync(stamp, fingerprint(step.inputs));
+}
