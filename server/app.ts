@@ -2,7 +2,7 @@
  * Builds the gateway without listening: options are checked once, plugins are registered in the order
  * a request meets them. Tests inject into it or listen on a port of their own.
  */
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { Gateway } from './gateway.js';
 import { type GatewayOptions, resolveOptions } from './options.js';
 import { registerApi } from './plugins/api.js';
@@ -24,11 +24,11 @@ export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App
   const app = Fastify({
     // Logs go to stderr: stdout is for results. Requests are not logged: a URL may carry a token.
     logger: options.logLevel === 'silent' ? false : { level: options.logLevel, stream: process.stderr },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.body_bytes,
     requestTimeout: limits.request_timeout_ms,
     forceCloseConnections: true,
-    http: { headersTimeout: limits.headers_timeout_ms },
+    http: { headersTimeout: limits.headers_timeout_ms, connectionsCheckingInterval: limits.timeout_check_ms },
   });
   app.server.maxConnections = limits.connections;
   const gateway = new Gateway(options, app.log);

@@ -14,6 +14,8 @@ export const LIMITS = {
   /** Time for a request's headers: a slow sender of headers holds a connection no longer. */
   headers_timeout_ms: 10_000,
   request_timeout_ms: 30_000,
+  /** How often the two above are enforced. */
+  timeout_check_ms: 2_000,
   body_bytes: 64 * KIB,
 
   // Any WebSocket

@@ -35,7 +35,11 @@ export async function readCapture(
 ): Promise<string | null> {
   engine.begin();
   let wanted = true;
-  const take = onRows && ((rows: PacketRows) => void (wanted &&= onRows(rows)));
+  const take =
+    onRows &&
+    ((rows: PacketRows) => {
+      wanted = wanted && onRows(rows);
+    });
   try {
     await readInput(file, (chunk) => {
       engine.push(chunk, take);

@@ -6,7 +6,7 @@
 import Long from 'long';
 import type { Batch, FrameFields, Ledger } from '../../proto/frame.js';
 import { encodeFrame } from '../../proto/frame.js';
-import { BATCH_BYTES_MAX, FRAME_BYTES_MAX } from '../../proto/gen/constants.js';
+import { BATCH_BYTES_MAX } from '../../proto/gen/constants.js';
 import { type Limits, RateLimit } from '../limits.js';
 import type { ProbeHello } from '../probes/hello.js';
 import { checkHello } from '../probes/hello.js';
@@ -52,7 +52,6 @@ export class IngestSession implements ProbeLink {
   }
 
   onFrame(frame: Frame, bytes: Buffer): void {
-    if (bytes.length > FRAME_BYTES_MAX) throw refuse.tooBig(`frame over ${FRAME_BYTES_MAX} bytes`);
     if (frame.body === 'refusal') throw refuse.protocol(`the probe left: ${frame.refusal?.message ?? ''}`);
     if (!this.#probe) {
       if (frame.body !== 'hello') throw refuse.protocol(`Hello must come first, not ${frame.body}`);

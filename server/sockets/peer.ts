@@ -5,6 +5,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { RawData, WebSocket } from 'ws';
 import { decodeFrame, encodeFrame, FrameError, type FrameFields } from '../../proto/frame.js';
+import { FRAME_BYTES_MAX } from '../../proto/gen/constants.js';
 import type { Limits } from '../limits.js';
 import { RefusalError, refuse } from '../refusal.js';
 
@@ -90,6 +91,7 @@ export class Peer {
     try {
       if (!isBinary) throw refuse.protocol('a text message came where binary frames are spoken');
       const bytes = data as Buffer;
+      if (bytes.length > FRAME_BYTES_MAX) throw refuse.tooBig(`frame over ${FRAME_BYTES_MAX} bytes`);
       this.#handlers.onFrame(decodeFrame(bytes), bytes);
     } catch (error) {
       this.refuse(this.#asRefusal(error as Error));
