@@ -40,6 +40,7 @@ const LEDGER_COUNTS = [
   ['segments', 'segments'],
   ['pool_blocks_free', 'poolBlocksFree'],
   ['pool_blocks', 'poolBlocks'],
+  ['unrecorded', 'unrecorded'],
 ] as const;
 /** Absent means the source cannot tell. */
 const LEDGER_OPTIONAL = [

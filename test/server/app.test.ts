@@ -261,6 +261,7 @@ test('a request whose headers never end is cut off', async () => {
     closed = true;
   });
   socket.on('error', () => {});
+  socket.resume();
   socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ');
   await waitFor('the connection to be cut', () => closed, 5000);
   await gateway.app.close();

@@ -26,7 +26,7 @@ test('Summary', () => {
   const summary = { packets: 1, wireBytes: 60, malformed: 0, flows: 1, batches: 1, protocols: { udp: 1 } };
   const bytes = hex(summaryFrame(2, summary, 4));
   assert.is(bytes.slice(4, 10), '080211'); // probe, then fixed64 ts_ns
-  assert.is(bytes.slice(26), `1801203c28003001${'3a070a03'}${utf8('udp')}100140014804`);
+  assert.is(bytes.slice(26), `1801203c3001${'3a070a03'}${utf8('udp')}100140014804`);
 });
 
 test('ProbeUp carries the Hello and whether it is connected', () => {
@@ -45,15 +45,15 @@ test('ProbeUp carries the Hello and whether it is connected', () => {
   const run = new Run(hello.runId);
   run.lastSeq = 9;
   const probe = { number: 1, hello, run, link: null, ledger: null, summary: null, gone_ms: 0 };
-  const inner = `08011210${'11'.repeat(16)}1a01702201652801320173380142004880025202010259${'0100000000000000'}`;
-  const body = `080112${(inner.length / 2).toString(16)}${inner}18002009`;
+  const inner = `08011210${'11'.repeat(16)}1a0170220165280132017338014880025202010259${'0100000000000000'}`;
+  const body = `080112${(inner.length / 2).toString(16)}${inner}2009`;
   assert.is(hex(probeUpFrame(probe)), `32${(body.length / 2).toString(16)}${body}`);
 });
 
 test('Welcome and Ack as a probe receives them', async () => {
   const gateway = await startGateway();
   const probe = await TestProbe.connect(gateway);
-  assert.is(probe.raw[0]?.toString('hex'), '22060801' + '1040' + '1800');
+  assert.is(probe.raw[0]?.toString('hex'), '2204' + '0801' + '1040');
   probe.batch();
   await waitFor('the ack', () => probe.acked() === 1);
   assert.is(probe.raw[1]?.toString('hex'), '2a020801');

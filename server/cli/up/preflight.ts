@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { paths } from '../../paths.js';
-import { Failure } from '../command.js';
+import { Failure, UsageError } from '../command.js';
 
 export interface Source {
   /** Arguments of ringtapd that choose the source. */
@@ -20,7 +20,8 @@ export interface Source {
 /** ringtapd's answer to --check. */
 interface Check {
   ok: boolean;
-  errno?: number | string;
+  /** Positive errno; 0 for wrong usage. */
+  errno: number;
   message?: string;
 }
 
@@ -66,7 +67,7 @@ export function defaultInterface(): string | null {
 
 /** Runs `ringtapd ARGS --check`. Throws Failure when it cannot even answer. */
 function check(args: string[]): Check {
-  const { stdout, stderr, error } = spawnSync(paths.probe, [...args, '--check'], {
+  const { stdout, stderr, status, error } = spawnSync(paths.probe, [...args, '--check'], {
     encoding: 'utf8',
     timeout: 10_000,
   });
@@ -76,15 +77,28 @@ function check(args: string[]): Check {
       missing ? `${paths.probe} is missing: run npm run setup` : `ringtapd --check: ${error.message}`,
     );
   }
+  const answer = parseAnswer(stdout);
+  if (answer) return answer;
+  const complaint = stderr
+    .trim()
+    .split('\n')
+    .pop()
+    ?.replace(/^ringtapd: /, '');
+  if (status === 2 && complaint) throw new UsageError(complaint);
+  throw new Failure(complaint || 'ringtapd --check gave no answer');
+}
+
+function parseAnswer(stdout: string): Check | null {
   try {
     return JSON.parse(stdout);
   } catch {
-    throw new Failure(stderr.trim().split('\n').pop() || 'ringtapd --check gave no answer');
+    return null;
   }
 }
 
-function notPermitted({ errno }: Check): boolean {
-  return errno === EPERM || errno === EACCES || errno === 'EPERM' || errno === 'EACCES';
+/** Why the source cannot be opened; errno 0 is ringtapd's way to say that the request is wrong. */
+function refusal({ errno, message = 'ringtapd cannot open the source' }: Check): Error {
+  return errno ? new Failure(message) : new UsageError(message);
 }
 
 function synthetic(spec: string, remarks: string[]): Source {
@@ -103,7 +117,7 @@ export function chooseSource(
   const source = synth === undefined ? capturing(wanted, common) : synthetic(synth, []);
   if (!source.synthetic) return source;
   const answer = check([...source.args, ...common]);
-  if (!answer.ok) throw new Failure(answer.message ?? 'ringtapd cannot generate traffic');
+  if (!answer.ok) throw refusal(answer);
   return source;
 }
 
@@ -118,7 +132,7 @@ function capturing(wanted: string | undefined, common: string[]): Source {
   const args = ['-i', name];
   const answer = check([...args, ...common]);
   if (answer.ok) return { args, name, synthetic: false, remarks: [] };
-  if (!notPermitted(answer)) throw new Failure(answer.message ?? `${name} cannot be captured`);
+  if (answer.errno !== EPERM && answer.errno !== EACCES) throw refusal(answer);
   return synthetic(SYNTH_DEFAULT, [
     `You do not have the right to capture packets on ${name}. Run as root (sudo npm start), or once:`,
     `  sudo setcap cap_net_raw,cap_net_admin,cap_ipc_lock+ep ${paths.probe}`,

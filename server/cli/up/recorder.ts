@@ -56,7 +56,8 @@ export class Recorder {
   async run(): Promise<number> {
     for (;;) {
       const { code, signal } = await this.#runOnce();
-      if (code === 0) return 0;
+      // SIGINT before it could block it: it had recorded nothing yet.
+      if (code === 0 || (this.#stopping && signal === 'SIGINT')) return 0;
       if (signal === null || this.#stopping) {
         note(`ringtap: the recorder ended with ${signal ?? `exit code ${code}`}`);
         return 1;

@@ -20,7 +20,7 @@ import { ensureTokenFile } from './token.js';
 const STORE_DEFAULT = './captures';
 
 const help = `Usage: ringtap up [-i IFACE] [--store DIR] [--listen HOST:PORT] [-f EXPR] [-s SNAPLEN]
-                  [-C MB] [-G SECONDS] [-W FILES] [--synth SPEC]
+                  [-C MB] [-G SECONDS] [-W FILES] [-B KIB] [--name PROBE] [--synth SPEC]
 
 Records every packet of an interface to disk and serves the live dashboard, until Ctrl-C,
 which flushes everything. Without the right to capture, synthetic traffic is recorded and
@@ -32,10 +32,12 @@ labelled so.
                          loopback a token is made and is part of the printed URL.
   -f, --filter EXPR      capture filter (pcap): only packets that pass are recorded
   -s, --snaplen BYTES    bytes recorded of each packet, default all
-  -C MB                  begin a new file after this many million bytes
-  -G SECONDS             begin a new file after this many seconds
-  -W FILES               keep at most this many files
-  --synth SPEC           record generated traffic, for example pps=10000
+  -C, --rotate-size MB   begin a new file after this many million bytes
+  -G, --rotate-seconds S begin a new file after this many seconds
+  -W, --keep-files N     keep the last N files of this run
+  -B, --ring-size KIB    kernel ring buffer
+  --name PROBE           name of this probe, default the host's
+  --synth SPEC           record generated traffic, for example pps=10000,size=mix
   --help                 this text
 `;
 
@@ -45,25 +47,33 @@ const OPTIONS = {
   listen: { type: 'string', default: LISTEN_DEFAULT },
   filter: { type: 'string', short: 'f' },
   snaplen: { type: 'string', short: 's' },
-  'file-size': { type: 'string', short: 'C' },
-  'file-seconds': { type: 'string', short: 'G' },
-  files: { type: 'string', short: 'W' },
+  'rotate-size': { type: 'string', short: 'C' },
+  'rotate-seconds': { type: 'string', short: 'G' },
+  'keep-files': { type: 'string', short: 'W' },
+  'ring-size': { type: 'string', short: 'B' },
+  name: { type: 'string' },
   synth: { type: 'string' },
 } as const;
 
 type Values = ReturnType<typeof parse<typeof OPTIONS>>['values'];
 
-/** ringtapd's arguments that are the user's own. */
+/** Options that are ringtapd's own, by the same long name. */
+const PASSED = [
+  'store',
+  'filter',
+  'snaplen',
+  'rotate-size',
+  'rotate-seconds',
+  'keep-files',
+  'ring-size',
+  'name',
+] as const;
+
 function recordingArgs(values: Values): string[] {
-  const passed: [flag: string, value: string | undefined][] = [
-    ['--store', values.store],
-    ['-f', values.filter],
-    ['-s', values.snaplen],
-    ['-C', values['file-size']],
-    ['-G', values['file-seconds']],
-    ['-W', values.files],
-  ];
-  return passed.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
+  return PASSED.flatMap((name) => {
+    const value = values[name];
+    return value === undefined ? [] : [`--${name}=${value}`];
+  });
 }
 
 function makeStore(store: string): string {
