@@ -55,6 +55,8 @@ export const LIMITS = {
   // Analysis
   /** Payload bytes on their way to the analysis thread; above it payloads are shed and counted. */
   analysis_queue_bytes: 32 * MIB,
+  /** Flows kept per probe (128 bytes each), the least recently seen evicted. */
+  analysis_flows: 65_536,
   analysis_restart_min_ms: 250,
   analysis_restart_max_ms: 30_000,
   summary_interval_ms: 1_000,

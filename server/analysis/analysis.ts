@@ -86,7 +86,11 @@ export class Analysis {
 
   #start(): void {
     const { wasmFile, limits } = this.#options;
-    const workerData: AnalysisData = { wasmFile, summary_interval_ms: limits.summary_interval_ms };
+    const workerData: AnalysisData = {
+      wasmFile,
+      summary_interval_ms: limits.summary_interval_ms,
+      max_flows: limits.analysis_flows,
+    };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     worker.on('message', (message: FromAnalysis) => this.#message(message));
     worker.on('error', (error) => this.#options.log.error(`analysis thread failed: ${error.message}`));

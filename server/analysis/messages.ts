@@ -4,6 +4,7 @@ import type { ProbeSummary } from '../probes/registry.js';
 export interface AnalysisData {
   wasmFile: string;
   summary_interval_ms: number;
+  max_flows: number;
 }
 
 export type ToAnalysis =

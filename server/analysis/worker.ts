@@ -10,7 +10,7 @@ import type { ProbeSummary } from '../probes/registry.js';
 import type { AnalysisData, FromAnalysis, ToAnalysis } from './messages.js';
 
 const NICE = 10;
-const { wasmFile, summary_interval_ms } = workerData as AnalysisData;
+const { wasmFile, summary_interval_ms, max_flows } = workerData as AnalysisData;
 const post = (message: FromAnalysis) => parentPort?.postMessage(message);
 
 interface Analysed {
@@ -32,7 +32,7 @@ function restart(engine: Engine, section: Uint8Array): void {
 async function open(probe: number, section: Uint8Array): Promise<void> {
   const analysed: Analysed = { section, engine: null, early: [], batches: 0 };
   probes.set(probe, analysed);
-  const engine = await Engine.load(module);
+  const engine = await Engine.load(module, { maxFlows: max_flows });
   restart(engine, section);
   analysed.engine = engine;
   for (const payload of analysed.early.splice(0)) parse(probe, analysed, engine, payload);

@@ -3,10 +3,12 @@
  * chunks are valid only during the callback. Never holds a file in memory.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { constants, createGunzip, type Gunzip } from 'node:zlib';
+import { createGunzip, type Gunzip } from 'node:zlib';
 import { pause } from './output.js';
 
 export const CHUNK_BYTES = 1 << 20;
+const GZIP_PIECE_BYTES = 16 * 1024;
+const GZIP_TRAILER_BYTES = 8;
 const STDIN = 0;
 
 /** Takes one chunk; false ends reading early. */
@@ -86,35 +88,49 @@ export async function readInput(file: string, sink: ChunkSink): Promise<void> {
 }
 
 async function unpack(first: Uint8Array, next: () => Uint8Array, sink: ChunkSink): Promise<void> {
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES, finishFlush: constants.Z_FINISH });
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
   let wanted = true;
   let thrown: unknown;
+  let damage: Error | null = null;
   // Flowing mode hands data over at once, so nothing unpacked is lost when damage follows it.
   gunzip.on('data', (chunk: Buffer) => {
     try {
-      wanted &&= thrown === undefined && sink(chunk);
+      wanted = wanted && thrown === undefined && sink(chunk);
     } catch (error) {
       thrown = error;
     }
   });
-  let damage: Error | null = null;
   gunzip.on('error', (error) => {
     damage = error;
   });
-  for (let chunk = first; chunk.length && wanted && !thrown && !damage; chunk = next())
-    await write(gunzip, chunk);
-  if (wanted && !thrown && !damage) await end(gunzip);
+  const goesOn = () => wanted && thrown === undefined && !gunzip.destroyed;
+  for (let chunk = first; chunk.length && goesOn(); chunk = next()) {
+    for (const piece of pieces(chunk)) {
+      if (goesOn()) await settled(gunzip, (done) => gunzip.write(piece, done));
+    }
+  }
+  if (goesOn()) await settled(gunzip, (done) => gunzip.once('end', done).end());
   gunzip.destroy();
-  if (thrown) throw thrown;
+  if (thrown !== undefined) throw thrown;
   if (wanted && damage) throw new InputError(`gzip data is damaged: ${(damage as Error).message}`);
 }
 
-const write = (gunzip: Gunzip, chunk: Uint8Array) =>
-  new Promise<void>((resolve) => gunzip.write(chunk, () => resolve()));
+/** Small, because zlib keeps back what it unpacked of a damaged piece; the trailer (RFC 1952) by itself. */
+function* pieces(chunk: Uint8Array): Generator<Uint8Array> {
+  const body = Math.max(0, chunk.length - GZIP_TRAILER_BYTES);
+  for (let at = 0; at < body; at += GZIP_PIECE_BYTES) {
+    yield chunk.subarray(at, Math.min(at + GZIP_PIECE_BYTES, body));
+  }
+  yield chunk.subarray(body);
+}
 
-const end = (gunzip: Gunzip) =>
-  new Promise<void>((resolve) => {
-    gunzip.once('end', resolve);
-    gunzip.once('error', () => resolve());
-    gunzip.end();
+/** Waits for a step; damaged data destroys the stream, whose callbacks then never come. */
+function settled(gunzip: Gunzip, step: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    gunzip.once('close', resolve);
+    step(() => {
+      gunzip.off('close', resolve);
+      resolve();
+    });
   });
+}

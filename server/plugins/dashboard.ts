@@ -6,7 +6,6 @@ import type { FastifyInstance } from 'fastify';
 
 export async function registerDashboard(app: FastifyInstance, directory: string): Promise<void> {
   if (!existsSync(join(directory, 'index.html'))) {
-    app.log.warn('the dashboard is not built: run npm run setup');
     app.get('/', { schema: { hide: true } as object }, async (_request, reply) =>
       reply
         .code(503)

@@ -52,12 +52,13 @@ export class Recorder {
     this.#onLedger = onLedger;
   }
 
-  /** Records until stopped, finished or beyond help. Resolves to the exit code for the user: 0 or 1. */
+  /** Records until stopped, finished or beyond help. Resolves to the exit code for the user. */
   async run(): Promise<number> {
     for (;;) {
       const { code, signal } = await this.#runOnce();
       // SIGINT before it could block it: it had recorded nothing yet.
       if (code === 0 || (this.#stopping && signal === 'SIGINT')) return 0;
+      if (code === 2) return 2; // it has said what was wrong
       if (signal === null || this.#stopping) {
         note(`ringtap: the recorder ended with ${signal ?? `exit code ${code}`}`);
         return 1;
