@@ -46,13 +46,23 @@ export function flush(): void {
   if (text) writeAll(STDOUT, text);
 }
 
+const CLEAR_LINE = '\r\x1b[K';
+let transientShown = false;
+
 /** One line for people, on standard error; results printed before it come out first. */
 export function note(line: string): void {
-  noteText(`${line}\n`);
+  toStderr(`${transientShown ? CLEAR_LINE : ''}${line}\n`);
+  transientShown = false;
 }
 
-/** Text for people as it is: status lines end in \r. */
-export function noteText(text: string): void {
+/** A line on the terminal that the next one replaces; empty to end it. */
+export function transientNote(line: string): void {
+  if (line || transientShown) toStderr(CLEAR_LINE + line);
+  transientShown = line !== '';
+}
+
+/** A closed standard error is no reason to stop. */
+function toStderr(text: string): void {
   try {
     flush();
     writeAll(STDERR, text);

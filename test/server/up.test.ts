@@ -1,5 +1,6 @@
 /** `ringtap up` end to end with the real recorder on synthetic traffic: stop, crash, port and token. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -9,7 +10,7 @@ import * as assert from 'uvu/assert';
 import { defaultInterface } from '../../server/cli/up/preflight.js';
 import { finalAccount } from '../../server/cli/up/status.js';
 import { paths } from '../../server/paths.js';
-import { Client, ringtap, temporaryDirectory, viewer, waitFor } from './helpers.js';
+import { Client, ringtap, sleep, temporaryDirectory, viewer, waitFor, withoutEngine } from './helpers.js';
 
 interface Status {
   probes: {
@@ -51,11 +52,13 @@ class Up {
   async status(): Promise<Status> {
     return (await fetch(new URL('/api/v1/status', await this.url()))).json() as Promise<Status>;
   }
-  async recording(stored = 1): Promise<Status> {
-    const end = performance.now() + 10_000;
+  async recording(stored = 1, lastSeq = 1): Promise<Status> {
+    const end = performance.now() + 15_000;
     for (;;) {
       const status = await this.status().catch(() => null);
-      if (status && (status.probes[0]?.ledger?.stored ?? 0) >= stored) return status;
+      const [probe] = status?.probes ?? [];
+      if (status && probe && (probe.ledger?.stored ?? 0) >= stored && probe.last_seq >= lastSeq)
+        return status;
       if (performance.now() > end) throw new Error(`nothing is recorded:\n${this.stdout}${this.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -148,6 +151,33 @@ else {
     });
   });
 
+  test('a real interface: what was sent is on disk, with a filter and whole', async () => {
+    const { stdout } = spawnSync(paths.probe, ['-i', 'lo', '--check'], { encoding: 'utf8' });
+    if (!JSON.parse(stdout).ok) {
+      console.log('SKIP recording lo: no right to capture');
+      return;
+    }
+    const receiver = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    const { port } = receiver.address();
+    await withUp(new Up(['-i', 'lo', '-f', `udp dst port ${port}`]), async (up) => {
+      await up.recording(0, 0);
+      for (let i = 0; i < 300; i++) {
+        receiver.send(Buffer.from(`datagram ${i}`), port, '127.0.0.1');
+        if (i % 50 === 49) await sleep(10);
+      }
+      const status = await up.recording(300, 1);
+      assert.is(status.probes[0]?.synthetic, false);
+      up.child.kill('SIGINT');
+      assert.is((await up.ended()).code, 0);
+      assert.equal([recordedOf(up.stdout), packetsOnDisk(up)], [300, 300]);
+      const segment = join(up.store, up.segments()[0] as string);
+      assert.ok(readFileSync(segment).includes('datagram 299'));
+      if (!withoutEngine()) assert.is((await ringtap(['count', '-f', 'udp', segment])).stdout, '300\n');
+    });
+    receiver.close();
+  });
+
   test('kill -9 of the gateway: it comes back, the probe reconnects, nothing recorded is lost', async () => {
     await withUp(new Up(['--synth', 'pps=5000']), async (up) => {
       await up.recording();
@@ -164,9 +194,8 @@ else {
         return pids.length && pids[0] !== gateway ? pids : null;
       });
       assert.ok(next !== gateway);
-      const before = await up.recording(5000);
+      const before = await up.recording(5000, seen + 1); // the sequence goes on
       assert.ok(before.probes[0]?.connected);
-      assert.ok((before.probes[0]?.last_seq ?? 0) > seen, 'the sequence goes on');
       assert.ok((before.probes[0]?.gaps.batches ?? 0) > 0, 'the gap is known');
       assert.equal(up.children('ringtapd'), [recorder], 'the recorder never stopped');
       up.child.kill('SIGTERM');
@@ -175,6 +204,20 @@ else {
       assert.is(packetsOnDisk(up), recordedOf(up.stdout));
       assert.match(up.stdout, 'for want of blocks 0, by the drives 0');
     });
+  });
+
+  test('npm being ended, which ends only the shell between, stops and flushes', async () => {
+    const store = temporaryDirectory();
+    const command = `"${process.execPath}" "${paths.cli}" up --synth pps=1000 --listen 127.0.0.1:0 --store "${store}"; :`;
+    const env = { ...process.env, npm_lifecycle_event: 'start' };
+    const shell = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'], env });
+    let stdout = '';
+    shell.stdout.on('data', (text) => {
+      stdout += text;
+    });
+    await waitFor('the URL', () => /Dashboard/.test(stdout), 10_000);
+    shell.kill('SIGTERM');
+    await waitFor('the final account', () => /Unaccounted\s+0/.test(stdout), 10_000);
   });
 
   test('a recorder ended by a signal is started again; one that gives up ends up with 1', async () => {

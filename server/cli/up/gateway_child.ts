@@ -72,7 +72,7 @@ export class GatewayChild {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: true,
     });
-    if (child.pid !== undefined) setPriority(child.pid, NICE);
+    lowerPriority(child);
     if (child.stderr) onLines(child.stderr, printLog);
     this.#child = child;
     return child;
@@ -87,6 +87,14 @@ export class GatewayChild {
       this.#timer = setTimeout(() => this.#watch(this.#spawn()), this.#backoff_ms);
       this.#backoff_ms = Math.min(this.#backoff_ms * 2, BACKOFF_MAX_MS);
     });
+  }
+}
+
+function lowerPriority(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) setPriority(child.pid, NICE);
+  } catch {
+    // it has ended already, which its exit event tells
   }
 }
 

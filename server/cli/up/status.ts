@@ -4,11 +4,10 @@
  */
 import { isatty } from 'node:tty';
 import { bitRateText, countText, pairs, sizeText } from '../format.js';
-import { note, noteText } from '../output.js';
+import { note, transientNote } from '../output.js';
 import type { LedgerLine } from './recorder.js';
 
 const STDERR = 2;
-const CLEAR_LINE = '\r\x1b[K';
 
 const known = (value: number | null | undefined) =>
   value === null || value === undefined ? 'unknown' : countText(value);
@@ -23,7 +22,6 @@ export class StatusLine {
   readonly #tty = isatty(STDERR);
   #previous: { ledger: LedgerLine; at_ms: number } | null = null;
   #alarms: string[] = [];
-  #shown = false;
 
   constructor(name: string) {
     this.#name = name;
@@ -32,17 +30,8 @@ export class StatusLine {
   update(ledger: LedgerLine): void {
     this.#alarm(ledger.alarms ?? []);
     const at_ms = performance.now();
-    if (this.#tty && !ledger.final) {
-      noteText(`${CLEAR_LINE}${this.#text(ledger, at_ms)}`);
-      this.#shown = true;
-    }
+    if (this.#tty) transientNote(ledger.final ? '' : this.#text(ledger, at_ms));
     this.#previous = { ledger, at_ms };
-  }
-
-  /** Ends the line, so that other text begins on a new one. */
-  clear(): void {
-    if (this.#shown) noteText(CLEAR_LINE);
-    this.#shown = false;
   }
 
   #text(ledger: LedgerLine, at_ms: number): string {
@@ -60,9 +49,7 @@ export class StatusLine {
 
   #alarm(alarms: string[]): void {
     for (const alarm of alarms) {
-      if (this.#alarms.includes(alarm)) continue;
-      this.clear();
-      note(`ringtap: ALARM: ${alarm}`);
+      if (!this.#alarms.includes(alarm)) note(`ringtap: ALARM: ${alarm}`);
     }
     this.#alarms = alarms;
   }

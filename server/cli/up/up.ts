@@ -121,11 +121,10 @@ function onOrphaned(stop: () => void): NodeJS.Timeout | null {
 }
 
 /** First signal: flush and end. Second: say that it is still at it. Third: abandon. */
-function onStopSignals(recorder: Recorder, status: StatusLine): () => void {
+function onStopSignals(recorder: Recorder): () => void {
   let asked = 0;
   const stop = () => {
     asked++;
-    status.clear();
     if (asked === 1) note('ringtap: stopping: writing out what is in memory…');
     if (asked === 2) note('ringtap: still writing; once more abandons what is not yet on disk');
     if (asked !== 2) recorder.stop(asked > 2);
@@ -161,13 +160,12 @@ async function run(args: string[]): Promise<number> {
   if (tokenFile !== null) uplink.push('--token-file', tokenFile);
   const status = new StatusLine(source.name);
   const recorder = new Recorder([...source.args, ...common, ...uplink], (ledger) => status.update(ledger));
-  const release = onStopSignals(recorder, status);
+  const release = onStopSignals(recorder);
   const token =
     tokenFile === null ? '' : `?token=${encodeURIComponent(asUsage(() => readTokenFile(tokenFile)))}`;
   banner(source, store, urlOf(shownHost(host), boundPort) + token);
 
   const code = await recorder.run();
-  status.clear();
   release();
   await gateway.stop();
   say(finalAccount(recorder.ledger, source.name, store));
