@@ -26,6 +26,16 @@ function constantsModule(type) {
   return head('//') + rows.join('');
 }
 
+/** C: the frozen frames of proto/golden.json, for the probe's tests. */
+function goldenHeader() {
+  const { frames } = JSON.parse(readFileSync(join(root, 'proto/golden.json'), 'utf8'));
+  const rows = Object.entries(frames).map(([name, { hex }]) => {
+    const bytes = hex.match(/../g).map((pair) => `0x${pair}`);
+    return `static const unsigned char golden_${name}[${bytes.length}] = {${bytes.join(', ')}};\n`;
+  });
+  return `${head('//')}#ifndef RINGTAP_GOLDEN_H\n#define RINGTAP_GOLDEN_H\n\n${rows.join('')}\n#endif\n`;
+}
+
 function protobuf(tool, args) {
   const bin = join(root, 'node_modules/.bin', tool);
   return execFileSync(bin, args, {
@@ -62,6 +72,7 @@ function messagesTypes(js) {
 const js = messages();
 const files = {
   'proto/gen/constants.h': constantsHeader(),
+  'proto/gen/golden.h': goldenHeader(),
   'proto/gen/constants.ts': constantsModule(''),
   'asm/assembly/constants.ts': constantsModule(': u32'),
   'proto/gen/messages.js': js,
