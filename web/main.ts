@@ -1,8 +1,8 @@
 /**
  * Entry of the page: gives the data layer its socket, worker and clock, and the app its data.
  */
+import type { Socket } from './data/connection.js';
 import { createLive } from './data/live.js';
-import type { Request } from './worker/messages.js';
 import './elements/app.js';
 
 const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -16,18 +16,15 @@ function schedule(publish: () => void): void {
 
 const live = createLive({
   url: `${scheme}//${location.host}/ws/live`,
-  openSocket: (url) => new WebSocket(url) as unknown as import('./data/connection.js').Socket,
+  openSocket: (url) => new WebSocket(url) as unknown as Socket,
   timers: { set: (fn, ms) => setTimeout(fn, ms), clear: (handle) => clearTimeout(handle as number) },
   now: () => Date.now(),
   random: Math.random,
   schedule,
   port: {
-    postMessage: (message: Request, transfer: ArrayBuffer[]) => worker.postMessage(message, transfer),
-    set onmessage(listener: ((event: MessageEvent) => void) | null) {
-      worker.onmessage = listener;
-    },
-    get onmessage() {
-      return worker.onmessage as ((event: MessageEvent) => void) | null;
+    send: (request, transfer) => worker.postMessage(request, transfer),
+    listen: (listener) => {
+      worker.onmessage = (event) => listener(event.data);
     },
   },
 });

@@ -81,7 +81,7 @@ export class PacketsController implements ReactiveController {
   /** Move the selection by `delta` rows; with a packet open, the new one is opened. */
   async move(delta: number): Promise<void> {
     const { window } = this;
-    if (!window || !window.total) return;
+    if (!window?.total) return;
     if (this.selected === null) {
       const row = window.rows.at(-1);
       return row && this.select(row, false);

@@ -13,7 +13,9 @@ const typing = (target: EventTarget | undefined) =>
   target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
 /** A focused button or link takes these itself. */
 const pressing = (target: EventTarget | undefined, key: string) =>
-  target instanceof HTMLElement && /^(BUTTON|A|SUMMARY)$/.test(target.tagName) && (key === ' ' || key === 'Enter');
+  target instanceof HTMLElement &&
+  /^(BUTTON|A|SUMMARY)$/.test(target.tagName) &&
+  (key === ' ' || key === 'Enter');
 
 export class ShortcutsController implements ReactiveController {
   readonly #keys: Shortcuts;

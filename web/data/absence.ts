@@ -66,7 +66,8 @@ export class Absences {
     const { missed, storedMeanwhile } = absence;
     const parts: string[] = [];
     if (missed !== null) {
-      const who = missed === 0 ? 'no packet is' : missed === 1 ? '1 packet is' : `${formatCount(missed)} packets are`;
+      const who =
+        missed === 0 ? 'no packet is' : missed === 1 ? '1 packet is' : `${formatCount(missed)} packets are`;
       parts.push(`${who} missing here`);
     }
     if (storedMeanwhile !== null) {

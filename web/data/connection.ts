@@ -3,9 +3,10 @@
  * back-off. Knows frames, not what they mean. Sockets, timers and randomness are injected, so it
  * runs the same in a browser and in Node. Never throws to its callers; damage is counted and told.
  */
-import type { ringtap } from '../../proto/gen/messages.js';
-import { FRAME_BYTES_MAX, PROTOCOL_VERSION } from '../../proto/gen/constants.js';
+
 import { decodeFrame, encodeFrame } from '../../proto/frame.js';
+import { FRAME_BYTES_MAX, PROTOCOL_VERSION } from '../../proto/gen/constants.js';
+import type { ringtap } from '../../proto/gen/messages.js';
 import { backoffMs } from './backoff.js';
 
 /** The part of the browser's WebSocket that is used. */
@@ -77,7 +78,10 @@ export class Connection {
       return;
     }
     this.#listen(this.#socket);
-    this.#timer = this.#options.timers.set(() => this.#drop('no answer from the gateway'), CONNECT_TIMEOUT_MS);
+    this.#timer = this.#options.timers.set(
+      () => this.#drop('no answer from the gateway'),
+      CONNECT_TIMEOUT_MS,
+    );
   }
 
   /** Close and stay closed. */
@@ -106,24 +110,36 @@ export class Connection {
     socket.onclose = (event) => {
       const said = this.#refusal ?? event.reason;
       this.#socket = null;
-      this.#retry(said || (this.state.phase === 'open' ? 'the connection was lost' : 'the gateway does not answer'));
+      this.#retry(
+        said || (this.state.phase === 'open' ? 'the connection was lost' : 'the gateway does not answer'),
+      );
     };
   }
 
   #receive(data: unknown): void {
-    if (!(data instanceof ArrayBuffer)) return this.#options.onDamage('a text message where frames are binary');
-    if (data.byteLength > FRAME_BYTES_MAX) {
-      return this.#options.onDamage(`a message of ${data.byteLength} bytes, over the limit of ${FRAME_BYTES_MAX}`);
-    }
-    let frame: ringtap.Frame;
-    try {
-      frame = decodeFrame(new Uint8Array(data));
-    } catch (error) {
-      return this.#options.onDamage((error as Error).message);
-    }
+    const frame = this.#decode(data);
+    if (!frame) return;
     this.#failures = 0;
     if (frame.refusal) this.#refusal = frame.refusal.message || `refused with code ${frame.refusal.code}`;
-    this.#options.onFrame(frame, data);
+    this.#options.onFrame(frame, data as ArrayBuffer);
+  }
+
+  /** Null, and told, when it is no frame. */
+  #decode(data: unknown): ringtap.Frame | null {
+    let damage: string;
+    if (!(data instanceof ArrayBuffer)) {
+      damage = 'a text message where frames are binary';
+    } else if (data.byteLength > FRAME_BYTES_MAX) {
+      damage = `a message of ${data.byteLength} bytes, over the limit of ${FRAME_BYTES_MAX}`;
+    } else {
+      try {
+        return decodeFrame(new Uint8Array(data));
+      } catch (error) {
+        damage = (error as Error).message;
+      }
+    }
+    this.#options.onDamage(damage);
+    return null;
   }
 
   #drop(reason: string): void {

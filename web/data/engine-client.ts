@@ -3,12 +3,19 @@
  * what may wait in the worker's queue. Beyond the bound a batch is refused, which the caller counts:
  * a slow browser sheds, it does not grow.
  */
-import type { EngineStats, FlowSort, OpenedPacket, PacketWindow, Report, Request } from '../worker/messages.js';
+import type {
+  EngineStats,
+  FlowSort,
+  OpenedPacket,
+  PacketWindow,
+  Report,
+  Request,
+} from '../worker/messages.js';
 
-/** The part of Worker and MessagePort that is used. */
+/** A Worker, or a MessagePort in Node. */
 export interface EnginePort {
-  postMessage(message: Request, transfer: ArrayBuffer[]): void;
-  onmessage: ((event: { data: Report }) => void) | null;
+  send(request: Request, transfer: ArrayBuffer[]): void;
+  listen(listener: (report: Report) => void): void;
 }
 
 export const IN_FLIGHT_BYTES_MAX = 32 << 20;
@@ -34,7 +41,7 @@ export class EngineClient {
 
   constructor(port: EnginePort, events: EngineEvents) {
     this.#port = port;
-    port.onmessage = ({ data }) => this.#receive(data, events);
+    port.listen((report) => this.#receive(report, events));
   }
 
   /** The section is copied: it lies in a frame whose buffer may be handed over later. */
@@ -103,27 +110,30 @@ export class EngineClient {
   }
 
   #send(request: Request, transfer: ArrayBuffer[] = []): void {
-    this.#port.postMessage(request, transfer);
+    this.#port.send(request, transfer);
   }
 
   #receive(report: Report, events: EngineEvents): void {
     switch (report.type) {
       case 'ready':
-        return events.onReady();
+        events.onReady();
+        break;
       case 'failed':
-        return events.onFailed(report.message);
+        events.onFailed(report.message);
+        break;
       case 'taken':
         this.inFlightBytes -= report.bytes;
-        return events.onTaken(report.probe, report.packets, report.damage);
+        events.onTaken(report.probe, report.packets, report.damage);
+        break;
       case 'stats':
-        return events.onStats(report.stats);
+        events.onStats(report.stats);
+        break;
       case 'window':
-        return this.#windowListener?.(report.window);
-      default: {
-        const resolve = this.#waiting.get(report.id);
+        this.#windowListener?.(report.window);
+        break;
+      default:
+        this.#waiting.get(report.id)?.(report);
         this.#waiting.delete(report.id);
-        resolve?.(report);
-      }
     }
   }
 }

@@ -49,7 +49,8 @@ export function createLive(options: LiveOptions): Live {
   });
   let watch: unknown = null;
   const look = () => {
-    const expecting = connection.state.phase === 'open' && store.state.probes.some((probe) => probe.connected);
+    const expecting =
+      connection.state.phase === 'open' && store.state.probes.some((probe) => probe.connected);
     if (expecting && options.now() - heardMs > SILENCE_MAX_MS) connection.restart('the gateway fell silent');
     watch = options.timers.set(look, WATCH_INTERVAL_MS);
   };

@@ -185,7 +185,10 @@ export function applyUplinkTotals(run: ProbeRun, batch: ringtap.Batch): void {
 function sampleOf(run: ProbeRun): { seen: number; of: number } | null {
   if (!run.uplinkFirst || !run.uplinkLast) return null;
   const shed =
-    run.uplinkLast.sampledOut - run.uplinkFirst.sampledOut + run.uplinkLast.uplinkDrops - run.uplinkFirst.uplinkDrops;
+    run.uplinkLast.sampledOut -
+    run.uplinkFirst.sampledOut +
+    run.uplinkLast.uplinkDrops -
+    run.uplinkFirst.uplinkDrops;
   const seen = run.sequence.received - run.shedPackets;
   return { seen, of: run.sequence.received + run.sequence.missed + Math.max(0, shed) };
 }

@@ -72,7 +72,13 @@ export class LiveStore {
 
   constructor(options: StoreOptions) {
     this.#options = options;
-    this.#connection = { phase: 'stopped', sinceMs: options.now(), retryAtMs: null, failures: 0, reason: null };
+    this.#connection = {
+      phase: 'stopped',
+      sinceMs: options.now(),
+      retryAtMs: null,
+      failures: 0,
+      reason: null,
+    };
     this.state = this.#snapshot();
   }
 
@@ -133,13 +139,21 @@ export class LiveStore {
     else if (frame.probeDown) this.#onProbeDown(frame.probeDown as ringtap.ProbeDown);
     else if (frame.gap) this.#onGap(frame.gap as ringtap.Gap);
     else if (frame.refusal) {
-      this.#log.add(this.#options.now(), 'alarm', 'The gateway refused', cleanText(frame.refusal.message ?? '', 300));
+      this.#log.add(
+        this.#options.now(),
+        'alarm',
+        'The gateway refused',
+        cleanText(frame.refusal.message ?? '', 300),
+      );
     }
     this.#changed();
   }
 
   #onProbeUp(up: ringtap.ProbeUp): void {
-    if (!up.hello) return this.onDamage('a probe was announced without its introduction');
+    if (!up.hello) {
+      this.onDamage('a probe was announced without its introduction');
+      return;
+    }
     const identity = identityOf(up.hello);
     let run = this.#find((other) => other.identity.runId === identity.runId);
     if (!run) run = this.#newRun(identity, up.hello.section ?? new Uint8Array());
@@ -155,7 +169,9 @@ export class LiveStore {
 
   #newRun(identity: ProbeIdentity, section: Uint8Array): ProbeRun {
     const same = (run: ProbeRun) =>
-      !run.connected && run.identity.name === identity.name && run.identity.interfaceName === identity.interfaceName;
+      !run.connected &&
+      run.identity.name === identity.name &&
+      run.identity.interfaceName === identity.interfaceName;
     const previous = this.#find(same);
     const run = newRun(this.#nextKey++, identity);
     this.#runs.set(run.key, run);
@@ -164,9 +180,19 @@ export class LiveStore {
     if (previous) {
       this.#forget(previous);
       if (this.#shownKey === previous.key) this.#shownKey = run.key;
-      this.#log.add(this.#options.now(), 'warning', `${what} was restarted`, 'A new recording began; counts start again.');
+      this.#log.add(
+        this.#options.now(),
+        'warning',
+        `${what} was restarted`,
+        'A new recording began; counts start again.',
+      );
     } else if (identity.synthetic) {
-      this.#log.add(this.#options.now(), 'info', `${what} sends synthetic traffic`, 'Packets are generated, not captured.');
+      this.#log.add(
+        this.#options.now(),
+        'info',
+        `${what} sends synthetic traffic`,
+        'Packets are generated, not captured.',
+      );
     } else {
       this.#log.add(this.#options.now(), 'info', `${what} is recording`);
     }
@@ -214,7 +240,8 @@ export class LiveStore {
 
   #reportAlarms(run: ProbeRun, before: readonly string[]): void {
     for (const alarm of run.ledger!.alarms) {
-      if (!before.includes(alarm)) this.#log.add(this.#options.now(), 'alarm', alarm, `Reported by ${run.identity.name}.`);
+      if (!before.includes(alarm))
+        this.#log.add(this.#options.now(), 'alarm', alarm, `Reported by ${run.identity.name}.`);
     }
   }
 
@@ -236,7 +263,8 @@ export class LiveStore {
     const first = count(gap.firstSeq);
     const last = count(gap.lastSeq);
     run.sequence.gap(last, packets);
-    const what = packets === null ? `Batches ${first} to ${last}, packets unknown,` : plural(packets, 'packet');
+    const what =
+      packets === null ? `Batches ${first} to ${last}, packets unknown,` : plural(packets, 'packet');
     const why =
       gap.cause === GapCause.VIEWER_SLOW
         ? 'This browser did not keep up with the stream.'
@@ -244,12 +272,20 @@ export class LiveStore {
           ? 'They were shed between probe and gateway.'
           : 'The gateway gave no cause.';
     this.#mark(run);
-    this.#log.add(this.#options.now(), 'warning', `${what} not shown here`, `${why} Recording is not affected.`);
+    this.#log.add(
+      this.#options.now(),
+      'warning',
+      `${what} not shown here`,
+      `${why} Recording is not affected.`,
+    );
   }
 
   #onBatch(batch: ringtap.Batch, message: ArrayBuffer): void {
     const run = this.#byNumber.get(batch.probe ?? 0);
-    if (!run) return this.onDamage('packets of a probe that was never announced');
+    if (!run) {
+      this.onDamage('packets of a probe that was never announced');
+      return;
+    }
     const packets = batch.packets ?? 0;
     const packetsBefore = count(batch.packetsBefore);
     const arrival = run.sequence.batch(count(batch.seq), packets, packetsBefore);
@@ -266,12 +302,18 @@ export class LiveStore {
     if (arrival.missing) this.#mark(run);
     if (this.#absences.missed(run, arrival.missing) || !arrival.missing || arrival.announced) return;
     const title = `${plural(arrival.missing, 'packet')} not shown here`;
-    this.#log.add(this.#options.now(), 'warning', title, 'The batch numbers jumped. Recording is not affected.');
+    this.#log.add(
+      this.#options.now(),
+      'warning',
+      title,
+      'The batch numbers jumped. Recording is not affected.',
+    );
   }
 
   #shed(run: ProbeRun, packets: number): void {
     if (run.shedPackets === 0) {
-      const detail = 'Packets arrive faster than they can be parsed here; the excess is counted, not listed. Recording is not affected.';
+      const detail =
+        'Packets arrive faster than they can be parsed here; the excess is counted, not listed. Recording is not affected.';
       this.#log.add(this.#options.now(), 'warning', 'This browser does not keep up', detail);
     }
     run.shedPackets += packets;
@@ -293,7 +335,8 @@ export class LiveStore {
   }
 
   onEngineFailed(message: string): void {
-    if (this.#engineState.phase !== 'failed') this.#log.add(this.#options.now(), 'alarm', 'The packet engine failed', message);
+    if (this.#engineState.phase !== 'failed')
+      this.#log.add(this.#options.now(), 'alarm', 'The packet engine failed', message);
     this.#engineState = { phase: 'failed', message };
     this.#changed();
   }
@@ -303,7 +346,12 @@ export class LiveStore {
     if (!run) return;
     run.parsed += packets;
     if (damage !== null && run.damagedBatches++ < 5) {
-      this.#log.add(this.#options.now(), 'warning', `A damaged batch from ${run.identity.name}`, `${damage}.`);
+      this.#log.add(
+        this.#options.now(),
+        'warning',
+        `A damaged batch from ${run.identity.name}`,
+        `${damage}.`,
+      );
     }
     this.#changed();
   }
@@ -345,7 +393,9 @@ export class LiveStore {
 
   #snapshot(): LiveState {
     const probes = [...this.#runs.values()].map(viewOf);
-    probes.sort((a, b) => Number(b.connected) - Number(a.connected) || a.identity.name.localeCompare(b.identity.name));
+    probes.sort(
+      (a, b) => Number(b.connected) - Number(a.connected) || a.identity.name.localeCompare(b.identity.name),
+    );
     return {
       connection: this.#connection,
       engine: this.#engineState,

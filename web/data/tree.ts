@@ -15,7 +15,10 @@ export interface TreeRow {
 }
 
 /** Rows in reading order; children of collapsed nodes are left out. */
-export function treeRows(nodes: readonly TreeNode[], isExpanded: (node: TreeNode, depth: number) => boolean): TreeRow[] {
+export function treeRows(
+  nodes: readonly TreeNode[],
+  isExpanded: (node: TreeNode, depth: number) => boolean,
+): TreeRow[] {
   const rows: TreeRow[] = [];
   const visit = (children: readonly TreeNode[], depth: number, prefix: string) => {
     children.forEach((node, i) => {

@@ -56,15 +56,71 @@ function recorder(probe: ProbeView): WaterfallAccount {
   const ledger = probe.ledger;
   const of = (value: number | null | undefined) => value ?? null;
   return account('Recorder', of(ledger?.ringReceived), [
-    ['if_drops', 'Lost before the ring', of(ledger?.ifDrops), 'aside', true, 'Dropped by the interface before the ring saw them; not part of the account below.'],
-    ['ring_received', 'Received', of(ledger?.ringReceived), 'total', false, 'Packets the capture source delivered, or dropped for want of room.'],
-    ['filtered', 'Filtered out', of(ledger?.filtered), 'minus', false, 'Rejected by the capture filter. Unknown where the kernel filters before the ring.'],
+    [
+      'if_drops',
+      'Lost before the ring',
+      of(ledger?.ifDrops),
+      'aside',
+      true,
+      'Dropped by the interface before the ring saw them; not part of the account below.',
+    ],
+    [
+      'ring_received',
+      'Received',
+      of(ledger?.ringReceived),
+      'total',
+      false,
+      'Packets the capture source delivered, or dropped for want of room.',
+    ],
+    [
+      'filtered',
+      'Filtered out',
+      of(ledger?.filtered),
+      'minus',
+      false,
+      'Rejected by the capture filter. Unknown where the kernel filters before the ring.',
+    ],
     ['ring_drops', 'Ring drops', of(ledger?.ringDrops), 'minus', true, 'The ring was full.'],
-    ['pool_drops', 'Pool drops', of(ledger?.poolDrops), 'minus', true, 'No free block: the drives did not keep up.'],
-    ['store_drops', 'Store drops', of(ledger?.storeDrops), 'minus', true, 'In blocks whose write failed for good.'],
-    ['in_flight', 'In flight', of(ledger?.inFlight), 'minus', false, 'Read from the ring, write not yet completed.'],
-    ['stored', 'Stored', of(ledger?.stored), 'total', false, 'In blocks whose write completed: what the files hold.'],
-    ['unaccounted', 'Unaccounted', of(ledger?.unaccounted), 'check', true, 'Received minus everything above. Anything but 0 is a defect.'],
+    [
+      'pool_drops',
+      'Pool drops',
+      of(ledger?.poolDrops),
+      'minus',
+      true,
+      'No free block: the drives did not keep up.',
+    ],
+    [
+      'store_drops',
+      'Store drops',
+      of(ledger?.storeDrops),
+      'minus',
+      true,
+      'In blocks whose write failed for good.',
+    ],
+    [
+      'in_flight',
+      'In flight',
+      of(ledger?.inFlight),
+      'minus',
+      false,
+      'Read from the ring, write not yet completed.',
+    ],
+    [
+      'stored',
+      'Stored',
+      of(ledger?.stored),
+      'total',
+      false,
+      'In blocks whose write completed: what the files hold.',
+    ],
+    [
+      'unaccounted',
+      'Unaccounted',
+      of(ledger?.unaccounted),
+      'check',
+      true,
+      'Received minus everything above. Anything but 0 is a defect.',
+    ],
   ]);
 }
 
@@ -72,10 +128,31 @@ function uplink(probe: ProbeView): WaterfallAccount {
   const ledger = probe.ledger;
   const of = (value: number | null | undefined) => value ?? null;
   return account('Uplink', of(ledger?.offered), [
-    ['offered', 'Offered', of(ledger?.offered), 'total', false, 'Packets the recorder offered to the uplink.'],
+    [
+      'offered',
+      'Offered',
+      of(ledger?.offered),
+      'total',
+      false,
+      'Packets the recorder offered to the uplink.',
+    ],
     ['sampled_out', 'Sampled out', of(ledger?.sampledOut), 'minus', false, 'Left out on purpose.'],
-    ['uplink_drops', 'Uplink drops', of(ledger?.uplinkDrops), 'minus', true, 'Shed because the gateway did not keep up. They are recorded all the same.'],
-    ['uplink_pending', 'Pending', of(ledger?.uplinkPending), 'minus', false, 'Waiting to be sent or acknowledged.'],
+    [
+      'uplink_drops',
+      'Uplink drops',
+      of(ledger?.uplinkDrops),
+      'minus',
+      true,
+      'Shed because the gateway did not keep up. They are recorded all the same.',
+    ],
+    [
+      'uplink_pending',
+      'Pending',
+      of(ledger?.uplinkPending),
+      'minus',
+      false,
+      'Waiting to be sent or acknowledged.',
+    ],
     ['sent', 'Sent', of(ledger?.sent), 'total', false, 'In batches the gateway acknowledged.'],
   ]);
 }
@@ -84,13 +161,48 @@ function browser(probe: ProbeView): WaterfallAccount {
   const { before, end, missed, received } = probe.sequence;
   const here = (value: number) => (before === null ? null : value);
   return account('This browser', here(end), [
-    ['streamed', 'Streamed so far', here(end), 'total', false, 'Packets in all batches up to the last one received here.'],
+    [
+      'streamed',
+      'Streamed so far',
+      here(end),
+      'total',
+      false,
+      'Packets in all batches up to the last one received here.',
+    ],
     ['before', 'Before this page', before, 'minus', false, 'Sent before this page was opened.'],
-    ['missed', 'Missed here', here(missed), 'minus', true, 'In batches that never reached this page. They are recorded all the same.'],
+    [
+      'missed',
+      'Missed here',
+      here(missed),
+      'minus',
+      true,
+      'In batches that never reached this page. They are recorded all the same.',
+    ],
     ['received', 'Received here', here(received), 'total', false, 'Packets in the batches this page got.'],
-    ['shed', 'Shed here', here(probe.shedPackets), 'minus', true, 'Received, but this browser could not keep up with parsing.'],
-    ['parsed', 'Parsed here', here(probe.parsed), 'total', false, 'Packets the engine in this page has decoded.'],
-    ['gateway_parsed', 'Parsed by gateway', probe.gateway?.packets ?? null, 'aside', false, 'The gateway’s own parse of the whole stream, for comparison.'],
+    [
+      'shed',
+      'Shed here',
+      here(probe.shedPackets),
+      'minus',
+      true,
+      'Received, but this browser could not keep up with parsing.',
+    ],
+    [
+      'parsed',
+      'Parsed here',
+      here(probe.parsed),
+      'total',
+      false,
+      'Packets the engine in this page has decoded.',
+    ],
+    [
+      'gateway_parsed',
+      'Parsed by gateway',
+      probe.gateway?.packets ?? null,
+      'aside',
+      false,
+      'The gateway’s own parse of the whole stream, for comparison.',
+    ],
   ]);
 }
 

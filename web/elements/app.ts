@@ -70,8 +70,6 @@ export class App extends LitElement {
       ' ': () => this.#togglePause(),
       j: () => this.#packets?.move(1),
       k: () => this.#packets?.move(-1),
-      ArrowDown: () => this.#packets?.move(1),
-      ArrowUp: () => this.#packets?.move(-1),
       Enter: () => this.#packets?.enter() ?? false,
       Escape: () => this.#packets?.leave() ?? false,
       l: () => this.#packets?.live(),
@@ -119,9 +117,12 @@ export class App extends LitElement {
 /** Why there is nothing in the list, and what to do about it. */
 function emptyText(state: LiveState | null): string {
   if (!state || state.engine.phase === 'loading') return 'Loading the packet engine…';
-  if (state.engine.phase === 'failed') return 'The packet engine could not be started; the ledger above is not affected.';
-  if (state.connection.phase !== 'open') return 'Not connected to the gateway. Packets appear when it is back.';
-  if (!state.shown) return 'No probe is connected. Start one with ringtapd -i INTERFACE --gateway URL, or npm start.';
+  if (state.engine.phase === 'failed')
+    return 'The packet engine could not be started; the ledger above is not affected.';
+  if (state.connection.phase !== 'open')
+    return 'Not connected to the gateway. Packets appear when it is back.';
+  if (!state.shown)
+    return 'No probe is connected. Start one with ringtapd -i INTERFACE --gateway URL, or npm start.';
   if (!state.shown.connected) return 'This probe is away. Packets appear when it is back.';
   return 'No packets yet. They appear here as the probe sends them.';
 }

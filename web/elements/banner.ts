@@ -50,7 +50,9 @@ export class Banner extends LitElement {
     const { shown: probe, engine, connection } = this.state ?? {};
     const items = [];
     if (engine?.phase === 'failed') {
-      items.push(html`<li class="alarm"><b>Packets cannot be decoded here</b><span>${engine.message}. Recording and its ledger are not affected; reload the page to try again.</span></li>`);
+      items.push(
+        html`<li class="alarm"><b>Packets cannot be decoded here</b><span>${engine.message}. Recording and its ledger are not affected; reload the page to try again.</span></li>`,
+      );
     }
     if (connection?.phase === 'waiting') {
       items.push(html`
@@ -58,9 +60,12 @@ export class Banner extends LitElement {
           <button @click=${() => this.dispatchEvent(new CustomEvent('rt-reconnect', { bubbles: true, composed: true }))}>Try now</button></li>`);
     }
     if (probe?.ledger?.unaccounted) {
-      items.push(html`<li class="alarm"><b>${formatCount(probe.ledger.unaccounted)} packets unaccounted for</b><span>The recorder's ledger does not balance. This is a defect; please report it.</span></li>`);
+      items.push(
+        html`<li class="alarm"><b>${formatCount(probe.ledger.unaccounted)} packets unaccounted for</b><span>The recorder's ledger does not balance. This is a defect; please report it.</span></li>`,
+      );
     }
-    for (const alarm of probe?.ledger?.alarms ?? []) items.push(html`<li class="alarm"><b>Alarm</b><span>${alarm}</span></li>`);
+    for (const alarm of probe?.ledger?.alarms ?? [])
+      items.push(html`<li class="alarm"><b>Alarm</b><span>${alarm}</span></li>`);
     return items;
   }
 
@@ -71,9 +76,13 @@ export class Banner extends LitElement {
       event.level === 'warning' && event.id > this.dismissed && this.#clock.nowMs - event.atMs < NOTICE_MS;
     const event = this.state.events.find(recent);
     if (!event) return [];
-    return [html`
+    return [
+      html`
       <li data-testid="notice"><b>${event.title}</b><span>${event.detail}</span>
-        <button class="plain" @click=${() => { this.dismissed = event.id; }}>Dismiss</button></li>`];
+        <button class="plain" @click=${() => {
+          this.dismissed = event.id;
+        }}>Dismiss</button></li>`,
+    ];
   }
 }
 customElements.define('rt-banner', Banner);

@@ -33,9 +33,11 @@ export class EventsCard extends LitElement {
     return html`
       <section class="card" aria-label="Events">
         <header><h2>Events</h2><span class="spring"></span><span class="note">since this page opened</span></header>
-        ${this.entries.length
-          ? html`<ol data-testid="events" tabindex="0" aria-label="Event log">${this.entries.map((entry) => this.#renderEntry(entry))}</ol>`
-          : html`<p class="empty">Nothing has happened yet.</p>`}
+        ${
+          this.entries.length
+            ? html`<ol data-testid="events" tabindex="0" aria-label="Event log">${this.entries.map((entry) => this.#renderEntry(entry))}</ol>`
+            : html`<p class="empty">Nothing has happened yet.</p>`
+        }
       </section>
     `;
   }

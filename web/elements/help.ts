@@ -5,9 +5,9 @@ import { base, button } from './styles.js';
 const KEYS: [keys: string[], what: string][] = [
   [['/'], 'Go to the filter'],
   [['Space'], 'Pause the display, resume it; recording goes on'],
-  [['j', '↓'], 'Next packet'],
-  [['k', '↑'], 'Previous packet'],
-  [['PageDown', 'PageUp'], 'A page of packets further or back'],
+  [['j'], 'Next packet; ↓ in the list'],
+  [['k'], 'Previous packet; ↑ in the list'],
+  [['PageDown', 'PageUp'], 'A page of packets further or back, in the list'],
   [['Enter'], 'Open the selected packet'],
   [['Esc'], 'Close the packet; again: back to live'],
   [['l'], 'Jump to live'],
@@ -43,7 +43,7 @@ export class Help extends LitElement {
 
   protected override render() {
     return html`
-      <dialog aria-labelledby="title" data-testid="help-dialog">
+      <dialog aria-labelledby="title" data-testid="help-dialog" @keydown=${(event: Event) => event.stopPropagation()}>
         <header><h2 id="title">Keyboard</h2><button autofocus @click=${() => this.renderRoot.querySelector('dialog')?.close()}>Close</button></header>
         <dl>${KEYS.map(([keys, what]) => html`<dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${what}</dd>`)}</dl>
         <p>

@@ -70,7 +70,8 @@ export class HexDump extends LitElement {
     const width = this.#narrow.matches ? 8 : 16;
     const end = Math.min(this.bytes.length, this.shown);
     const lines = [];
-    for (let offset = 0; offset < end; offset += width) lines.push(this.#renderLine(offset, Math.min(end, offset + width), width));
+    for (let offset = 0; offset < end; offset += width)
+      lines.push(this.#renderLine(offset, Math.min(end, offset + width), width));
     const cut = this.wirelen - this.bytes.length;
     return html`
       <div class="dump" tabindex="0" role="region" aria-label="Bytes of the packet" data-testid="hex"
@@ -78,12 +79,18 @@ export class HexDump extends LitElement {
         @pointerleave=${() => this.dispatchEvent(new CustomEvent('rt-byte-hover', { detail: null, bubbles: true, composed: true }))}>
         ${lines}
       </div>
-      ${end < this.bytes.length
-        ? html`<button class="more" @click=${() => { this.shown += PART_BYTES; }}>Show more of ${formatCount(this.bytes.length)} bytes</button>`
-        : nothing}
-      ${cut > 0
-        ? html`<p class="cut num" data-testid="truncated">${formatCount(this.bytes.length)} of ${formatCount(this.wirelen)} bytes were sent here; ${formatCount(cut)} are not shown.</p>`
-        : nothing}
+      ${
+        end < this.bytes.length
+          ? html`<button class="more" @click=${() => {
+              this.shown += PART_BYTES;
+            }}>Show more of ${formatCount(this.bytes.length)} bytes</button>`
+          : nothing
+      }
+      ${
+        cut > 0
+          ? html`<p class="cut num" data-testid="truncated">${formatCount(this.bytes.length)} of ${formatCount(this.wirelen)} bytes were sent here; ${formatCount(cut)} are not shown.</p>`
+          : nothing
+      }
     `;
   }
 

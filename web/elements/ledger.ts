@@ -5,7 +5,7 @@
 import { css, html, LitElement, nothing, svg } from 'lit';
 import { formatCount, formatShare } from '../data/format.js';
 import type { ProbeView } from '../data/probe.js';
-import { recordedLoss, waterfall, type WaterfallAccount, type WaterfallRow } from '../data/waterfall.js';
+import { recordedLoss, type WaterfallAccount, type WaterfallRow, waterfall } from '../data/waterfall.js';
 import { base, card } from './styles.js';
 
 export class LedgerCard extends LitElement {
@@ -52,9 +52,11 @@ export class LedgerCard extends LitElement {
     return html`
       <section class="card" aria-label="Loss ledger">
         <header><h2>Where every packet went</h2><span class="spring"></span>${probe ? this.#renderVerdict(probe) : nothing}</header>
-        ${probe
-          ? html`<div class="accounts" data-testid="ledger">${waterfall(probe).map((account) => this.#renderAccount(account))}</div>`
-          : html`<p class="empty">The ledger appears with the first probe.</p>`}
+        ${
+          probe
+            ? html`<div class="accounts" data-testid="ledger">${waterfall(probe).map((account) => this.#renderAccount(account))}</div>`
+            : html`<p class="empty">The ledger appears with the first probe.</p>`
+        }
       </section>
     `;
   }

@@ -9,7 +9,11 @@ import './hex-dump.js';
 import './packet-tree.js';
 
 export class PacketDetail extends LitElement {
-  static override properties = { packet: { attribute: false }, selected: { state: true }, hovered: { state: true } };
+  static override properties = {
+    packet: { attribute: false },
+    selected: { state: true },
+    hovered: { state: true },
+  };
   declare packet: OpenedPacket | null;
   declare selected: string | null;
   declare hovered: string | null;
@@ -52,10 +56,18 @@ export class PacketDetail extends LitElement {
           title="Esc" data-testid="close-packet">Close</button>
       </header>
       <div class="panes"
-        @rt-node=${(event: CustomEvent<string | null>) => { this.selected = event.detail; }}
-        @rt-node-hover=${(event: CustomEvent<string | null>) => { this.hovered = event.detail; }}
-        @rt-byte=${(event: CustomEvent<number>) => { this.selected = nodeAt(packet.tree, event.detail); }}
-        @rt-byte-hover=${(event: CustomEvent<number | null>) => { this.hovered = event.detail === null ? null : nodeAt(packet.tree, event.detail); }}>
+        @rt-node=${(event: CustomEvent<string | null>) => {
+          this.selected = event.detail;
+        }}
+        @rt-node-hover=${(event: CustomEvent<string | null>) => {
+          this.hovered = event.detail;
+        }}
+        @rt-byte=${(event: CustomEvent<number>) => {
+          this.selected = nodeAt(packet.tree, event.detail);
+        }}
+        @rt-byte-hover=${(event: CustomEvent<number | null>) => {
+          this.hovered = event.detail === null ? null : nodeAt(packet.tree, event.detail);
+        }}>
         <rt-packet-tree .nodes=${packet.tree} .selected=${this.selected}></rt-packet-tree>
         <rt-hex-dump .bytes=${packet.bytes} .wirelen=${row.wirelen} .selected=${this.#range(this.selected)} .hovered=${this.#range(this.hovered)}></rt-hex-dump>
       </div>

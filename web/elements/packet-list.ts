@@ -128,7 +128,8 @@ export class PacketList extends LitElement {
     this.#resize.observe(scroller);
     const total = this.window?.total ?? 0;
     scroller.querySelector<HTMLElement>('.spacer')!.style.height = `${total * this.#rowPx}px`;
-    scroller.querySelector<HTMLElement>('.rows')!.style.transform = `translateY(${(this.window?.first ?? 0) * this.#rowPx}px)`;
+    scroller.querySelector<HTMLElement>('.rows')!.style.transform =
+      `translateY(${(this.window?.first ?? 0) * this.#rowPx}px)`;
     if (!this.frozen) scroller.scrollTop = scroller.scrollHeight;
     else if (changed.has('reveal') && this.reveal) this.#revealRow(scroller, this.reveal);
     this.#askView();
@@ -156,7 +157,10 @@ export class PacketList extends LitElement {
   }
 
   #onScroll(): void {
-    if (this.frozen) return this.#askView();
+    if (this.frozen) {
+      this.#askView();
+      return;
+    }
     const scroller = this.#scroller!;
     const distance = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
     if (distance > 2 * this.#rowPx) this.#freeze(); // dragged by the scroll bar or a finger

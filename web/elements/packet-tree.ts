@@ -5,7 +5,11 @@ import { nodesOn, type TreeRow, treeRows } from '../data/tree.js';
 import { base } from './styles.js';
 
 export class PacketTree extends LitElement {
-  static override properties = { nodes: { attribute: false }, selected: { attribute: false }, toggled: { state: true } };
+  static override properties = {
+    nodes: { attribute: false },
+    selected: { attribute: false },
+    toggled: { state: true },
+  };
   declare nodes: readonly TreeNode[];
   /** Path of the selected node. */
   declare selected: string | null;
@@ -60,12 +64,14 @@ export class PacketTree extends LitElement {
         data-field=${node.field} data-offset=${node.offset} data-length=${node.length}
         @click=${() => this.#emit('rt-node', path)} @dblclick=${() => branch && this.#toggle(node)}
         @pointerenter=${() => this.#emit('rt-node-hover', path)} @pointerleave=${() => this.#emit('rt-node-hover', null)}>
-        ${branch
-          ? html`<svg viewBox="0 0 14 12" aria-hidden="true" @click=${(event: Event) => {
-              event.stopPropagation();
-              this.#toggle(node);
-            }}><path d=${expanded ? 'M3 4l4 4 4-4' : 'M5 2l4 4-4 4'}></path></svg>`
-          : html`<span class="leaf"></span>`}
+        ${
+          branch
+            ? html`<svg viewBox="0 0 14 12" aria-hidden="true" @click=${(event: Event) => {
+                event.stopPropagation();
+                this.#toggle(node);
+              }}><path d=${expanded ? 'M3 4l4 4 4-4' : 'M5 2l4 4-4 4'}></path></svg>`
+            : html`<span class="leaf"></span>`
+        }
         <span>${node.label}</span>
       </div>
     `;
@@ -97,14 +103,18 @@ export class PacketTree extends LitElement {
   #onKey(event: KeyboardEvent, rows: readonly TreeRow[]): void {
     const at = rows.findIndex((row) => row.path === this.selected);
     const row = rows[at];
-    const go = (index: number) => this.#emit('rt-node', rows[Math.min(rows.length - 1, Math.max(0, index))]?.path ?? null);
+    const go = (index: number) =>
+      this.#emit('rt-node', rows[Math.min(rows.length - 1, Math.max(0, index))]?.path ?? null);
     const keys: Record<string, () => void> = {
       ArrowDown: () => go(at + 1),
       ArrowUp: () => go(at < 0 ? 0 : at - 1),
       Home: () => go(0),
       End: () => go(rows.length - 1),
-      ArrowRight: () => (row && row.node.children.length && !row.expanded ? this.#toggle(row.node) : go(at + 1)),
-      ArrowLeft: () => (row?.expanded ? this.#toggle(row.node) : go(rows.findIndex(({ path }) => path === row?.path.split('.').slice(0, -1).join('.')))),
+      ArrowRight: () => (row?.node.children.length && !row.expanded ? this.#toggle(row.node) : go(at + 1)),
+      ArrowLeft: () =>
+        row?.expanded
+          ? this.#toggle(row.node)
+          : go(rows.findIndex(({ path }) => path === row?.path.split('.').slice(0, -1).join('.'))),
     };
     const press = keys[event.key];
     if (!press || event.ctrlKey || event.altKey || event.metaKey) return;

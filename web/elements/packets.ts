@@ -61,7 +61,9 @@ export class PacketsCard extends LitElement {
       <section class="card" aria-label="Packets">
         <div class="bar">
           <h2>Packets</h2>
-          <rt-filter-box .applied=${expression} .problem=${problem} @rt-filter=${(event: CustomEvent<string>) => {
+          <rt-filter-box .applied=${expression} .problem=${problem} @rt-filter=${(
+            event: CustomEvent<string>,
+          ) => {
             event.stopPropagation();
             void this.#packets.filter(event.detail);
           }}></rt-filter-box>
@@ -99,7 +101,8 @@ export class PacketsCard extends LitElement {
 
   #emptyText(): string {
     const { expression, window } = this.#packets;
-    if (expression && window?.retained) return `None of the last ${plural(window.retained, 'packet')} matches the filter.`;
+    if (expression && window?.retained)
+      return `None of the last ${plural(window.retained, 'packet')} matches the filter.`;
     return this.empty;
   }
 
@@ -132,7 +135,10 @@ export class PacketsCard extends LitElement {
   leave(): boolean {
     if (this.#packets.opened) {
       this.#packets.close();
-      this.renderRoot.querySelector('rt-packet-list')?.renderRoot.querySelector<HTMLElement>('.scroller')?.focus();
+      this.renderRoot
+        .querySelector('rt-packet-list')
+        ?.renderRoot.querySelector<HTMLElement>('.scroller')
+        ?.focus();
       return true;
     }
     if (!this.#packets.frozen) return false;

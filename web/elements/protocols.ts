@@ -39,9 +39,11 @@ export class ProtocolsCard extends LitElement {
     return html`
       <section class="card" aria-label="Protocols">
         <header><h2>Protocols</h2><span class="spring"></span><span class="note">share of packets</span></header>
-        ${counts.length
-          ? html`<ul data-testid="protocols">${counts.map(([name, packets]) => this.#renderRow(name, packets, totals!.packets))}</ul>`
-          : html`<p class="empty">No packets parsed yet.</p>`}
+        ${
+          counts.length
+            ? html`<ul data-testid="protocols">${counts.map(([name, packets]) => this.#renderRow(name, packets, totals!.packets))}</ul>`
+            : html`<p class="empty">No packets parsed yet.</p>`
+        }
         <footer>${this.#renderSample()}</footer>
       </section>
     `;

@@ -11,7 +11,8 @@ const MODULE_URL = '/ringtap.wasm';
 /** Streaming where the server names the type; a plain read otherwise. */
 async function compile(): Promise<WebAssembly.Module> {
   const response = await fetch(MODULE_URL);
-  if (!response.ok) throw new Error(`${MODULE_URL} answered ${response.status}; rebuild the dashboard with npm run build`);
+  if (!response.ok)
+    throw new Error(`${MODULE_URL} answered ${response.status}; rebuild the dashboard with npm run build`);
   const typed = response.headers.get('content-type')?.startsWith('application/wasm');
   return typed ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
 }

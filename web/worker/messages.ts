@@ -48,7 +48,15 @@ export interface EngineStats {
 export type Request =
   | { type: 'start'; probe: number; section: Uint8Array }
   | { type: 'stop'; probe: number }
-  | { type: 'batch'; probe: number; buffer: ArrayBuffer; offset: number; length: number; firstNo: number; packets: number }
+  | {
+      type: 'batch';
+      probe: number;
+      buffer: ArrayBuffer;
+      offset: number;
+      length: number;
+      firstNo: number;
+      packets: number;
+    }
   /** The probe on display: only it is listed, counted and sorted. */
   | { type: 'show'; probe: number | null; sort: FlowSort }
   | { type: 'view'; first: number; count: number }

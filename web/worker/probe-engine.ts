@@ -4,8 +4,16 @@
  * detail pane, so that looking never disturbs the counts. No messages, no timers: see service.ts.
  */
 import type { Engine, PacketRows } from '../../asm/host/index.js';
-import { Retention, type RetentionLimits, rowCount, type Segment, segmentOf, selectRows, setBit } from './retention.js';
 import type { EngineStats, FlowRow, FlowSort, OpenedPacket, PacketRow } from './messages.js';
+import {
+  Retention,
+  type RetentionLimits,
+  rowCount,
+  type Segment,
+  segmentOf,
+  selectRows,
+  setBit,
+} from './retention.js';
 
 /** Lines kept so that a followed list decodes only what is new in it. */
 const LINE_CACHE = 4096;

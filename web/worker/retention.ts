@@ -26,7 +26,8 @@ export const RETENTION_LIMITS: RetentionLimits = { bytes: 64 << 20, packets: 400
 const TAIL_BYTES = 256 << 10;
 const GATHER_BELOW_BYTES = TAIL_BYTES / 4;
 
-export const bitIsSet = (bits: Uint32Array, index: number) => ((bits[index >>> 5]! >>> (index & 31)) & 1) === 1;
+export const bitIsSet = (bits: Uint32Array, index: number) =>
+  ((bits[index >>> 5]! >>> (index & 31)) & 1) === 1;
 
 export function setBit(bits: Uint32Array, index: number): void {
   bits[index >>> 5] = bits[index >>> 5]! | (1 << (index & 31));
@@ -81,7 +82,8 @@ export class Retention {
   #gather(added: Segment): boolean {
     const last = this.#segments.at(-1);
     const fits = last && this.#tail && last.payload.length + added.payload.length <= this.#tail.length;
-    if (!fits || last.firstNo + last.packets !== added.firstNo || !last.matched !== !added.matched) return false;
+    if (!fits || last.firstNo + last.packets !== added.firstNo || !last.matched !== !added.matched)
+      return false;
     if (last.matched && added.matched) last.matched = joinBits(last, added);
     this.#tail!.set(added.payload, last.payload.length);
     last.payload = this.#tail!.subarray(0, last.payload.length + added.payload.length);
@@ -93,7 +95,10 @@ export class Retention {
   // The newest segment stays even when it alone exceeds a limit: the list is never empty after traffic.
   #evict(): void {
     let drop = 0;
-    while (drop < this.#segments.length - 1 && (this.bytes > this.#limits.bytes || this.packets > this.#limits.packets)) {
+    while (
+      drop < this.#segments.length - 1 &&
+      (this.bytes > this.#limits.bytes || this.packets > this.#limits.packets)
+    ) {
       const oldest = this.#segments[drop++]!;
       this.bytes -= oldest.payload.length;
       this.packets -= oldest.packets;

@@ -3,7 +3,7 @@
  * and reports the one on display. Reports are paced here, so a flood of batches cannot flood the
  * page. Runs on any MessagePort-like pair: a dedicated worker in the page, a MessageChannel in Node.
  */
-import type { Engine, EngineOptions } from '../../asm/host/index.js';
+import { type Engine, type EngineOptions, FilterError } from '../../asm/host/index.js';
 import type { FlowSort, Report, Request } from './messages.js';
 import { ProbeEngine } from './probe-engine.js';
 import { rowCount, rowOf, type Segment } from './retention.js';
@@ -61,9 +61,11 @@ export class Service {
 
   /** Requests are handled strictly in order, each to its end. */
   receive(request: Request): Promise<void> {
-    this.#queue = this.#queue.then(() => this.#handle(request)).catch((error: Error) => {
-      this.#post({ type: 'failed', message: error.message });
-    });
+    this.#queue = this.#queue
+      .then(() => this.#handle(request))
+      .catch((error: Error) => {
+        this.#post({ type: 'failed', message: error.message });
+      });
     return this.#queue;
   }
 
@@ -127,21 +129,28 @@ export class Service {
   }
 
   #filter(id: number, expression: string | null): void {
-    const old = this.#expression;
-    try {
-      for (const [probe, engine] of this.#probes) {
-        engine.filter(expression, probe === this.#shown && this.#frozen ? this.#frozen.segments : []);
-      }
-      this.#expression = expression;
-    } catch (error) {
-      if ((error as Error).name !== 'FilterError') throw error;
-      const { message, position } = error as Error & { position: number };
-      for (const engine of this.#probes.values()) engine.filter(old, this.#frozen?.segments ?? []);
-      return this.#post({ type: 'filtered', id, error: { message, position } });
-    }
+    const error = this.#tryFilter(expression);
+    this.#post({ type: 'filtered', id, error });
+    if (error) return;
+    this.#expression = expression;
     this.#recountFrozen();
-    this.#post({ type: 'filtered', id, error: null });
     this.#reportWindow();
+  }
+
+  /** What is wrong with the expression, or null; then it is in force in every probe. */
+  #tryFilter(expression: string | null): { message: string; position: number } | null {
+    try {
+      for (const engine of this.#probes.values()) this.#filterOne(engine, expression);
+      return null;
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      for (const engine of this.#probes.values()) this.#filterOne(engine, this.#expression);
+      return { message: error.message, position: error.position };
+    }
+  }
+
+  #filterOne(engine: ProbeEngine, expression: string | null): void {
+    engine.filter(expression, engine === this.#shownEngine ? (this.#frozen?.segments ?? []) : []);
   }
 
   // What came after the freeze and has been evicted since can no longer be filtered: it leaves the count.
@@ -156,7 +165,10 @@ export class Service {
 
   #freeze(id: number, anchorNo: number | null): void {
     const engine = this.#shownEngine;
-    if (!engine) return this.#post({ type: 'frozen', id, index: 0, total: 0 });
+    if (!engine) {
+      this.#post({ type: 'frozen', id, index: 0, total: 0 });
+      return;
+    }
     if (!this.#frozen) {
       const segments = engine.retention.freeze();
       this.#frozen = { segments, total: rowCount(segments), newer: 0 };
@@ -190,7 +202,10 @@ export class Service {
     const nowMs = performance.now();
     if (this.#windowDueMs !== null && this.#windowDueMs <= nowMs) this.#reportWindow();
     if (this.#statsDueMs !== null && this.#statsDueMs <= nowMs) this.#reportStats(nowMs);
-    const due = Math.min(this.#windowDueMs ?? Number.POSITIVE_INFINITY, this.#statsDueMs ?? Number.POSITIVE_INFINITY);
+    const due = Math.min(
+      this.#windowDueMs ?? Number.POSITIVE_INFINITY,
+      this.#statsDueMs ?? Number.POSITIVE_INFINITY,
+    );
     if (this.#timer !== null || due === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(
       () => {

@@ -3,8 +3,9 @@
  * with its exact mean dashed through it, because its shape is unknown; so is the time since the last
  * ledger. Pure drawing: no state, no DOM beyond the context.
  */
-import type { ThroughputPoint } from '../../data/throughput.js';
+
 import { formatClock, formatScaled } from '../../data/format.js';
+import type { ThroughputPoint } from '../../data/throughput.js';
 import { niceCeiling, timeTicks } from './scale.js';
 
 export interface ChartColors {
@@ -14,21 +15,23 @@ export interface ChartColors {
   muted: string;
   hatch: string;
   warning: string;
-  strong: string;
 }
 
-export interface ChartModel {
-  points: readonly ThroughputPoint[];
+/** Where times lie on the canvas, in CSS pixels. */
+export interface Geometry {
   startMs: number;
   /** The right edge: now, on the probe's clock. */
   endMs: number;
+  width: number;
+  height: number;
+}
+
+export interface ChartModel extends Geometry {
+  points: readonly ThroughputPoint[];
   /** Where this page missed packets. */
   marksMs: readonly number[];
   synthetic: boolean;
   hoverMs: number | null;
-  /** CSS pixels. */
-  width: number;
-  height: number;
   colors: ChartColors;
   font: string;
 }
@@ -50,18 +53,18 @@ const TITLE_HEIGHT = 18;
 /** Later than this the last point is no longer "now". */
 const STALE_MS = 3000;
 
-export function xOf(model: ChartModel, ms: number): number {
+export function xOf(model: Geometry, ms: number): number {
   const share = (ms - model.startMs) / (model.endMs - model.startMs);
   return LEFT + share * (model.width - LEFT - RIGHT);
 }
 
-export function msAt(model: ChartModel, x: number): number {
+export function msAt(model: Geometry, x: number): number {
   return model.startMs + ((x - LEFT) / (model.width - LEFT - RIGHT)) * (model.endMs - model.startMs);
 }
 
 /** The point under the pointer, or null beside the data. */
-export function pointAt(model: ChartModel, ms: number): ThroughputPoint | null {
-  return model.points.find((point) => ms >= point.startMs && ms <= point.endMs) ?? null;
+export function pointAt(points: readonly ThroughputPoint[], ms: number): ThroughputPoint | null {
+  return points.find((point) => ms >= point.startMs && ms <= point.endMs) ?? null;
 }
 
 export function drawChart(context: CanvasRenderingContext2D, model: ChartModel): void {
@@ -97,7 +100,14 @@ function panel(
   points: readonly ThroughputPoint[],
 ): Panel {
   const highest = points.reduce((most, point) => Math.max(most, value(point)), 0);
-  return { title, color, value, top: offset + TITLE_HEIGHT, bottom: offset + height, max: niceCeiling(highest * 1.05) };
+  return {
+    title,
+    color,
+    value,
+    top: offset + TITLE_HEIGHT,
+    bottom: offset + height,
+    max: niceCeiling(highest * 1.05),
+  };
 }
 
 const yOf = (panel: Panel, value: number) => panel.bottom - (value / panel.max) * (panel.bottom - panel.top);
@@ -164,7 +174,12 @@ function runs(points: readonly ThroughputPoint[]): ThroughputPoint[][] {
   return all;
 }
 
-function drawRun(context: CanvasRenderingContext2D, model: ChartModel, panel: Panel, run: readonly ThroughputPoint[]): void {
+function drawRun(
+  context: CanvasRenderingContext2D,
+  model: ChartModel,
+  panel: Panel,
+  run: readonly ThroughputPoint[],
+): void {
   const path = new Path2D();
   const firstX = xOf(model, run[0]!.startMs);
   path.moveTo(firstX, yOf(panel, panel.value(run[0]!)));
@@ -183,7 +198,12 @@ function drawRun(context: CanvasRenderingContext2D, model: ChartModel, panel: Pa
   context.lineWidth = 1;
 }
 
-function drawGap(context: CanvasRenderingContext2D, model: ChartModel, panel: Panel, gap: ThroughputPoint): void {
+function drawGap(
+  context: CanvasRenderingContext2D,
+  model: ChartModel,
+  panel: Panel,
+  gap: ThroughputPoint,
+): void {
   const from = xOf(model, gap.startMs);
   const to = xOf(model, gap.endMs);
   hatch(context, model, from, to, panel);
@@ -194,7 +214,13 @@ function drawGap(context: CanvasRenderingContext2D, model: ChartModel, panel: Pa
   context.setLineDash([]);
 }
 
-function hatch(context: CanvasRenderingContext2D, model: ChartModel, from: number, to: number, panel: Panel): void {
+function hatch(
+  context: CanvasRenderingContext2D,
+  model: ChartModel,
+  from: number,
+  to: number,
+  panel: Panel,
+): void {
   context.save();
   context.beginPath();
   context.rect(from, panel.top, to - from, panel.bottom - panel.top);
@@ -222,7 +248,7 @@ function drawMarks(context: CanvasRenderingContext2D, model: ChartModel, bottom:
 
 function drawHover(context: CanvasRenderingContext2D, model: ChartModel, panels: readonly Panel[]): void {
   if (model.hoverMs === null) return;
-  const point = pointAt(model, model.hoverMs);
+  const point = pointAt(model.points, model.hoverMs);
   const x = crisp(xOf(model, point ? point.endMs : model.hoverMs));
   context.strokeStyle = model.colors.muted;
   line(context, x, panels[0]!.top, x, panels[1]!.bottom);
@@ -241,7 +267,7 @@ function drawSynthetic(context: CanvasRenderingContext2D, model: ChartModel, pan
   context.globalAlpha = 0.2;
   context.fillStyle = model.colors.warning;
   const size = Math.min(44, (model.width - LEFT - RIGHT) / 12);
-  context.font = model.font.replace(/[\d.]+px/, `700 ${size}px`).replace(/^\d+ 700/, '700');
+  context.font = model.font.replace('11px', `700 ${size}px`);
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   context.fillText('SYNTHETIC TRAFFIC', (LEFT + model.width - RIGHT) / 2, (panel.top + panel.bottom) / 2);

@@ -5,11 +5,19 @@
  */
 import { css, html, LitElement, nothing, type PropertyValues } from 'lit';
 import { ClockController } from '../../controllers/clock-controller.js';
-import { formatBitRate, formatBytes, formatClock, formatCount, formatDuration, formatScaled, scaled } from '../../data/format.js';
+import {
+  formatBitRate,
+  formatBytes,
+  formatClock,
+  formatCount,
+  formatDuration,
+  formatScaled,
+  scaled,
+} from '../../data/format.js';
 import type { ProbeView } from '../../data/probe.js';
 import type { ThroughputPoint } from '../../data/throughput.js';
 import { badge, base, button, card } from '../styles.js';
-import { type ChartColors, type ChartModel, drawChart, msAt, pointAt, xOf } from './draw.js';
+import { type ChartColors, drawChart, type Geometry, msAt, pointAt, xOf } from './draw.js';
 import { windowMs } from './scale.js';
 
 const TABLE_ROWS = 60;
@@ -89,7 +97,9 @@ export class ThroughputCard extends LitElement {
           ${this.probe?.identity.synthetic ? html`<span class="badge synthetic" data-testid="chart-synthetic">SYNTHETIC</span>` : nothing}
           <span class="spring"></span>
           <span class="note">received by the recorder, 1 s means</span>
-          <button class="plain" aria-pressed=${this.table} @click=${() => { this.table = !this.table; }} data-testid="chart-table-toggle">
+          <button class="plain" aria-pressed=${this.table} @click=${() => {
+            this.table = !this.table;
+          }} data-testid="chart-table-toggle">
             Table
           </button>
         </header>
@@ -108,8 +118,12 @@ export class ThroughputCard extends LitElement {
       <div class="plot">
         <canvas role="img" aria-label=${this.#summary()} data-testid="chart" data-points=${points.length}
           data-last=${points.at(-1)?.endMs ?? ''} data-gaps=${points.filter((point) => point.gap).length}
-          @pointermove=${(event: PointerEvent) => { this.hoverX = event.offsetX; }}
-          @pointerleave=${() => { this.hoverX = null; }}></canvas>
+          @pointermove=${(event: PointerEvent) => {
+            this.hoverX = event.offsetX;
+          }}
+          @pointerleave=${() => {
+            this.hoverX = null;
+          }}></canvas>
         ${this.hoverX === null ? nothing : this.#renderReadout()}
         ${points.length ? nothing : html`<p class="empty">Waiting for the second ledger: rates are differences.</p>`}
       </div>
@@ -117,8 +131,7 @@ export class ThroughputCard extends LitElement {
   }
 
   #renderReadout() {
-    const model = this.#model(0, 0);
-    const point = model && pointAt(model, msAt(model, this.hoverX!));
+    const point = this.#hovered();
     if (!point) return nothing;
     return html`
       <div class="readout num">
@@ -149,35 +162,41 @@ export class ThroughputCard extends LitElement {
   }
 
   protected override updated(): void {
-    const canvas = this.renderRoot.querySelector('canvas');
+    const canvas = this.#canvas;
+    const geometry = this.#geometry();
     if (!canvas) return;
     this.#resize.observe(canvas);
-    this.#draw(canvas);
-    this.#placeReadout(canvas);
+    if (!geometry) return;
+    this.#draw(canvas, geometry);
+    this.#placeReadout(geometry);
   }
 
-  #draw(canvas: HTMLCanvasElement): void {
-    const { clientWidth: width, clientHeight: height } = canvas;
+  #draw(canvas: HTMLCanvasElement, geometry: Geometry): void {
     const context = canvas.getContext('2d');
-    const model = this.#model(width, height);
-    if (!context || !model || !width) return;
+    if (!context || !this.probe) return;
     const ratio = devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
+    const width = Math.round(geometry.width * ratio);
+    const height = Math.round(geometry.height * ratio);
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    drawChart(context, model);
+    drawChart(context, {
+      ...geometry,
+      points: this.probe.points,
+      marksMs: this.probe.gapMarksMs,
+      synthetic: this.probe.identity.synthetic,
+      hoverMs: this.hoverX === null ? null : msAt(geometry, this.hoverX),
+      ...this.#appearance(),
+    });
   }
 
   // Positioned through the object model: the page's policy forbids style attributes.
-  #placeReadout(canvas: HTMLCanvasElement): void {
+  #placeReadout(geometry: Geometry): void {
     const readout = this.renderRoot.querySelector<HTMLElement>('.readout');
-    const model = this.#model(canvas.clientWidth, canvas.clientHeight);
-    if (!readout || !model || this.hoverX === null) return;
-    const point = pointAt(model, msAt(model, this.hoverX));
-    const x = point ? xOf(model, point.endMs) : this.hoverX;
-    const left = x + readout.offsetWidth + 20 > canvas.clientWidth ? x - readout.offsetWidth - 12 : x + 12;
+    const point = this.#hovered();
+    if (!readout || !point) return;
+    const x = xOf(geometry, point.endMs);
+    const left = x + readout.offsetWidth + 20 > geometry.width ? x - readout.offsetWidth - 12 : x + 12;
     readout.style.transform = `translate(${Math.max(0, left)}px, 20px)`;
   }
 
@@ -191,38 +210,45 @@ export class ThroughputCard extends LitElement {
   #fresh(): boolean {
     const now = this.#nowMs();
     const latest = this.probe?.points.at(-1);
-    return now !== null && latest !== undefined && now - latest.endMs < Math.max(5000, 3 * (latest.endMs - latest.startMs));
+    return (
+      now !== null &&
+      latest !== undefined &&
+      now - latest.endMs < Math.max(5000, 3 * (latest.endMs - latest.startMs))
+    );
   }
 
-  #model(width: number, height: number): ChartModel | null {
+  get #canvas(): HTMLCanvasElement | null {
+    return this.renderRoot.querySelector('canvas');
+  }
+
+  #geometry(): Geometry | null {
     const endMs = this.#nowMs();
-    if (endMs === null || !this.probe) return null;
-    const { points } = this.probe;
-    const canvas = this.renderRoot.querySelector('canvas');
-    const style = getComputedStyle(this);
-    const color = (name: string) => style.getPropertyValue(name).trim();
-    const colors = Object.fromEntries(
-      ['packets', 'bits', 'grid', 'muted', 'hatch', 'warning', 'strong'].map((name) => [name, color(`--${name}`)]),
-    ) as unknown as ChartColors;
-    return {
-      points,
-      startMs: endMs - windowMs(endMs - (points[0]?.startMs ?? endMs)),
-      endMs,
-      marksMs: this.probe.gapMarksMs,
-      synthetic: this.probe.identity.synthetic,
-      hoverMs: null,
-      width: width || canvas?.clientWidth || 1,
-      height: height || canvas?.clientHeight || 1,
-      colors,
-      font: `11px ${style.fontFamily}`,
-      ...this.#hover(endMs, points, width || canvas?.clientWidth || 1),
-    };
+    const canvas = this.#canvas;
+    if (endMs === null || !canvas?.clientWidth) return null;
+    const startMs = endMs - windowMs(endMs - (this.probe?.points[0]?.startMs ?? endMs));
+    return { startMs, endMs, width: canvas.clientWidth, height: canvas.clientHeight };
   }
 
-  #hover(endMs: number, points: readonly ThroughputPoint[], width: number): { hoverMs: number | null } {
-    if (this.hoverX === null) return { hoverMs: null };
-    const startMs = endMs - windowMs(endMs - (points[0]?.startMs ?? endMs));
-    return { hoverMs: msAt({ startMs, endMs, width } as ChartModel, this.hoverX) };
+  #hovered(): ThroughputPoint | null {
+    const geometry = this.#geometry();
+    if (!geometry || this.hoverX === null) return null;
+    return pointAt(this.probe?.points ?? [], msAt(geometry, this.hoverX));
+  }
+
+  #appearance(): { colors: ChartColors; font: string } {
+    const style = getComputedStyle(this);
+    const color = (name: keyof ChartColors) => style.getPropertyValue(`--${name}`).trim();
+    return {
+      colors: {
+        packets: color('packets'),
+        bits: color('bits'),
+        grid: color('grid'),
+        muted: color('muted'),
+        hatch: color('hatch'),
+        warning: color('warning'),
+      },
+      font: `11px ${style.fontFamily}`,
+    };
   }
 
   #summary(): string {
