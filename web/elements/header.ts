@@ -68,22 +68,19 @@ export class Header extends LitElement {
       .status.live i { animation: pulse 2s ease-out infinite; }
       @keyframes pulse { 0% { box-shadow: 0 0 0 0 color-mix(in srgb, currentColor 45%, transparent); } 70%, 100% { box-shadow: 0 0 0 7px transparent; } }
       @media (prefers-reduced-motion: reduce) { .status.live i { animation: none; } }
-      .facts { display: flex; align-items: center; gap: 6px 18px; min-width: 0; font-size: 12.5px; color: var(--muted); }
+      .facts { flex: 1 1 auto; display: flex; align-items: center; gap: 6px 18px; min-width: 0; font-size: 12.5px; color: var(--muted); }
       .facts b { color: var(--text); font-weight: 560; }
       .facts > span { white-space: nowrap; min-width: 0; }
       .segment { overflow: hidden; text-overflow: ellipsis; flex: 0 1 auto; }
-      .spring { flex: 1; }
-      .switches { display: flex; gap: 6px; }
-      @media (max-width: 1180px) { .facts { order: 5; width: 100%; } }
+      .switches { display: flex; gap: 6px; margin-left: auto; }
+      @media (max-width: 1180px) { .facts { order: 5; flex-basis: 100%; } }
       @media (max-width: 720px) {
         header { padding: 10px 12px; gap: 8px 10px; }
         .pause span { display: none; }
         .probe { order: 3; flex: 1 1 100%; }
         select { width: 100%; max-width: none; }
-        .synthetic { order: 4; }
-        .status { order: 4; }
+        .synthetic, .status { order: 4; }
         .facts { flex-wrap: wrap; }
-        .segment { flex-basis: 100%; }
       }
     `,
   ];
@@ -107,7 +104,7 @@ export class Header extends LitElement {
             : nothing
         }
         ${this.#renderStatus(probe)}
-        ${probe ? this.#renderFacts(probe) : html`<span class="spring"></span>`}
+        ${probe ? this.#renderFacts(probe) : nothing}
         <div class="switches">
           <button class="pause" aria-pressed=${this.paused} @click=${() => this.#emit('rt-pause')} title="Space" data-testid="pause">
             ${icon(this.paused ? 'play' : 'pause')}<span>${this.paused ? 'Resume' : 'Pause'}</span>
@@ -173,7 +170,7 @@ export class Header extends LitElement {
     const elapsed =
       since + (running && probe.ledgerAtMs ? Math.max(0, this.#clock.nowMs - probe.ledgerAtMs) : 0);
     return html`
-      <span class="facts num spring">
+      <span class="facts num">
         <span>Recording <b data-testid="elapsed">${ledger && identity.startedMs ? formatElapsed(elapsed) : 'unknown'}</b></span>
         <span>On disk <b>${formatBytes(ledger?.storedBytes ?? null)}</b></span>
         <span class="segment">

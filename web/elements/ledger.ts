@@ -21,7 +21,7 @@ export class LedgerCard extends LitElement {
         margin: 0 0 3px; font-size: 11px; font-weight: 600; color: var(--muted); letter-spacing: 0.04em; text-transform: uppercase;
         padding-bottom: 4px; border-bottom: 1px solid var(--line);
       }
-      .row { display: grid; grid-template-columns: minmax(104px, 8.6em) minmax(40px, 1fr) minmax(84px, auto); gap: 12px; align-items: center; height: 24px; font-size: 13px; }
+      .row { display: grid; grid-template-columns: minmax(112px, 9.4em) minmax(40px, 1fr) minmax(84px, auto); gap: 12px; align-items: center; height: 24px; font-size: 13px; }
       dt { white-space: nowrap; color: var(--muted); }
       dd { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
       .total dt, .total dd { color: var(--strong); font-weight: 620; }

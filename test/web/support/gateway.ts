@@ -158,6 +158,7 @@ export class TestGateway {
   readonly paths: string[] = [];
   #server: Server | null = null;
   #sockets: WebSocketServer | null = null;
+  readonly #subscribed = new Set<WebSocket>();
   port = 0;
 
   /** Listens on loopback; the same port again after `stop`. */
@@ -192,7 +193,7 @@ export class TestGateway {
     return this.#sockets?.clients.size ?? 0;
   }
 
-  /** Send one frame to every viewer. */
+  /** Send one frame to every subscribed viewer. */
   send(fields: FrameFields): void {
     this.sendRaw(encodeFrame(fields));
   }
@@ -205,6 +206,8 @@ export class TestGateway {
   #subscribe(socket: WebSocket, data: Buffer): void {
     if (!decodeFrame(data).subscribe) return;
     this.subscriptions++;
+    this.#subscribed.add(socket);
+    socket.on('close', () => this.#subscribed.delete(socket));
     for (const probe of this.probes) socket.send(encodeFrame(probe.up()));
   }
 

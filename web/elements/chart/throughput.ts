@@ -52,6 +52,12 @@ export class ThroughputCard extends LitElement {
       .figure i { width: 9px; height: 9px; border-radius: 3px; align-self: center; }
       .figure.packets i { background: var(--packets); }
       .figure.bits i { background: var(--bits); }
+      @media (max-width: 720px) {
+        .note { display: none; }
+        .figures { gap: 18px; }
+        .figure b { font-size: 24px; }
+        .figure span { font-size: 12.5px; }
+      }
       .plot { position: relative; flex: 1; min-height: 248px; margin: 2px 4px 8px 4px; }
       canvas { position: absolute; inset: 0; width: 100%; height: 100%; border-radius: 6px; }
       .readout {
