@@ -8,7 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Engine } from '../../asm/host/index.js';
 import { EngineClient } from '../../web/data/engine-client.js';
-import type { EngineStats, PacketWindow, Request } from '../../web/worker/messages.js';
+import type { EngineStats, PacketWindow, Report, Request } from '../../web/worker/messages.js';
 import { Service } from '../../web/worker/service.js';
 import { TestProbe } from './support/gateway.js';
 import { section } from './support/traffic.js';
@@ -56,7 +56,7 @@ async function open() {
 
 const portOf = (port: MessagePort) => ({
   send: (request: Request, transfer: ArrayBuffer[]) => port.postMessage(request, transfer),
-  listen: (listener: (report: never) => void) => port.on('message', listener),
+  listen: (listener: (report: Report) => void) => port.on('message', listener),
 });
 
 /** Sends the next batch the way the store does; returns the buffer handed over. */
