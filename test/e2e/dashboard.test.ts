@@ -123,8 +123,8 @@ test('a packet opens in the tree with its bytes highlighted', async () => {
   await tree.waitFor();
   assert.match((await tree.textContent()) ?? '', /User Datagram Protocol/);
   await tree.locator('[data-field="ip.src"]').first().click();
-  await page.locator('[data-testid=hex] .lit').first().waitFor();
-  const lit = await page.locator('[data-testid=hex] .byte.lit').allTextContents();
+  await page.locator('[data-testid=hex] .hex .selected').first().waitFor();
+  const lit = await page.locator('[data-testid=hex] .hex .selected').allTextContents();
   assert.is(lit.join(' ').trim().toLowerCase(), '0a 00 00 01', 'the bytes of 10.0.0.1');
   await page.screenshot({ path: 'build/screenshots/packet-dark.png' });
 });
