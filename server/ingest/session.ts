@@ -3,9 +3,8 @@
  * payloads. What it takes it hands to the gateway synchronously, so nothing queues here; a probe that
  * breaks the protocol loses its own connection only.
  */
-import Long from 'long';
 import type { Batch, FrameFields, Ledger } from '../../proto/frame.js';
-import { encodeFrame } from '../../proto/frame.js';
+import { encodeFrame, long } from '../../proto/frame.js';
 import { BATCH_BYTES_MAX } from '../../proto/gen/constants.js';
 import { type Limits, RateLimit } from '../limits.js';
 import type { ProbeHello } from '../probes/hello.js';
@@ -26,7 +25,6 @@ export interface IngestSink {
 }
 
 type Frame = FrameFields & { body?: string };
-const u64 = (value: number) => Long.fromNumber(value, true);
 
 export class IngestSession implements ProbeLink {
   readonly #peer: Peer;
@@ -81,7 +79,7 @@ export class IngestSession implements ProbeLink {
       welcome: {
         probe: probe.number,
         creditBatches: this.#limits.credit_batches,
-        resumeSeq: u64(probe.run.lastSeq),
+        resumeSeq: long(probe.run.lastSeq),
       },
     });
   }
@@ -116,7 +114,7 @@ export class IngestSession implements ProbeLink {
     const acked = this.#waiting;
     this.#waiting = 0;
     // Credit comes back when the Ack has left: a probe that never reads its Acks runs out of it.
-    this.#send({ ack: { seq: u64(probe.run.lastSeq) } }, () => {
+    this.#send({ ack: { seq: long(probe.run.lastSeq) } }, () => {
       this.#unacked -= acked;
     });
   }

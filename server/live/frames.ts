@@ -1,11 +1,8 @@
 /** The frames the gateway itself writes for viewers. Encoded once, sent to all. */
-import Long from 'long';
 import { encodeFrame, GapCause, long } from '../../proto/frame.js';
 import { PROTOCOL_VERSION } from '../../proto/gen/constants.js';
 import type { Probe, ProbeSummary } from '../probes/registry.js';
 import type { GapRange } from './queue.js';
-
-const u64 = (value: number) => Long.fromNumber(value, true);
 
 export function probeUpFrame({ number, hello, link, run }: Probe): Uint8Array {
   return encodeFrame({
@@ -25,7 +22,7 @@ export function probeUpFrame({ number, hello, link, run }: Probe): Uint8Array {
         startedTsNs: long(hello.startedTsNs),
       },
       connected: link !== null,
-      lastSeq: u64(run.lastSeq),
+      lastSeq: long(run.lastSeq),
     },
   });
 }
@@ -38,9 +35,9 @@ export function gapFrame(gap: GapRange, cause: 'viewer-slow' | 'uplink'): Uint8A
   return encodeFrame({
     gap: {
       probe: gap.probe,
-      firstSeq: u64(gap.firstSeq),
-      lastSeq: u64(gap.lastSeq),
-      packets: gap.packets === null ? null : u64(gap.packets),
+      firstSeq: long(gap.firstSeq),
+      lastSeq: long(gap.lastSeq),
+      packets: gap.packets === null ? null : long(gap.packets),
       cause: cause === 'uplink' ? GapCause.UPLINK : GapCause.VIEWER_SLOW,
     },
   });
@@ -51,16 +48,16 @@ export function summaryFrame(probe: number, summary: ProbeSummary, viewers: numb
     summary: {
       probe,
       tsNs: long(BigInt(Date.now()) * 1_000_000n),
-      packets: u64(summary.packets),
-      wireBytes: u64(summary.wireBytes),
-      malformed: u64(summary.malformed),
-      flows: u64(summary.flows),
+      packets: long(summary.packets),
+      wireBytes: long(summary.wireBytes),
+      malformed: long(summary.malformed),
+      flows: long(summary.flows),
       protocols: Object.entries(summary.protocols).map(([name, packets]) => ({
         name,
-        packets: u64(packets),
+        packets: long(packets),
       })),
-      batches: u64(summary.batches),
-      viewers: u64(viewers),
+      batches: long(summary.batches),
+      viewers: long(viewers),
     },
   });
 }
