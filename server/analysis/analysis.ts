@@ -34,8 +34,9 @@ export class Analysis {
     restarts: 0,
   };
   readonly #options: AnalysisOptions;
-  /** Sections of the runs being analysed: a new thread is told of them again. */
-  readonly #sections = new Map<number, Uint8Array>();
+  /** The runs being analysed, by probe: a new thread is told of them again. */
+  readonly #runs = new Map<number, { run: number; section: Uint8Array }>();
+  #lastRun = 0;
   readonly #damageLogged = new Set<number>();
   #worker: Worker | null = null;
   #queuedBytes = 0;
@@ -51,9 +52,10 @@ export class Analysis {
 
   /** A new run: counts begin at zero. */
   open(probe: number, section: Uint8Array): void {
-    this.#sections.set(probe, section);
+    const run = ++this.#lastRun;
+    this.#runs.set(probe, { run, section });
     this.#damageLogged.delete(probe);
-    this.#post({ type: 'open', probe, section });
+    this.#post({ type: 'open', probe, run, section });
   }
 
   /** Copies the payload (the frame's own bytes go on to viewers) and hands the copy over. */
@@ -70,7 +72,7 @@ export class Analysis {
   }
 
   forget(probe: number): void {
-    this.#sections.delete(probe);
+    this.#runs.delete(probe);
     this.#post({ type: 'close', probe });
   }
 
@@ -97,7 +99,7 @@ export class Analysis {
     worker.on('exit', () => this.#exited());
     this.#worker = worker;
     this.#queuedBytes = 0;
-    for (const [probe, section] of this.#sections) this.#post({ type: 'open', probe, section });
+    for (const [probe, { run, section }] of this.#runs) this.#post({ type: 'open', probe, run, section });
   }
 
   #message(message: FromAnalysis): void {
@@ -107,7 +109,10 @@ export class Analysis {
       return;
     }
     this.#backoff_ms = this.#options.limits.analysis_restart_min_ms;
-    for (const [probe, summary] of message.summaries) this.#options.onSummary(probe, summary);
+    for (const [probe, run, summary] of message.summaries) {
+      // A run that began meanwhile must not show its predecessor's numbers.
+      if (this.#runs.get(probe)?.run === run) this.#options.onSummary(probe, summary);
+    }
   }
 
   #damaged(probe: number, reason: string): void {

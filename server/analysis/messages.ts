@@ -8,12 +8,12 @@ export interface AnalysisData {
 }
 
 export type ToAnalysis =
-  /** A run begins: its section, and an empty engine. */
-  | { type: 'open'; probe: number; section: Uint8Array }
+  /** A run begins: its section, and an empty engine. `run` comes back with its summaries. */
+  | { type: 'open'; probe: number; run: number; section: Uint8Array }
   | { type: 'batch'; probe: number; payload: Uint8Array }
   | { type: 'close'; probe: number };
 
 export type FromAnalysis =
   /** A batch has been parsed (or given up): its bytes no longer count as queued. */
   | { type: 'took'; bytes: number; damaged: string | null; probe: number }
-  | { type: 'summaries'; summaries: [probe: number, summary: ProbeSummary][] };
+  | { type: 'summaries'; summaries: (readonly [probe: number, run: number, summary: ProbeSummary])[] };

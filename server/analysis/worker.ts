@@ -14,6 +14,7 @@ const { wasmFile, summary_interval_ms, max_flows } = workerData as AnalysisData;
 const post = (message: FromAnalysis) => parentPort?.postMessage(message);
 
 interface Analysed {
+  run: number;
   section: Uint8Array;
   /** Null while the engine is being made; payloads wait in `early`. */
   engine: Engine | null;
@@ -29,8 +30,8 @@ function restart(engine: Engine, section: Uint8Array): void {
   engine.push(section);
 }
 
-async function open(probe: number, section: Uint8Array): Promise<void> {
-  const analysed: Analysed = { section, engine: null, early: [], batches: 0 };
+async function open(probe: number, run: number, section: Uint8Array): Promise<void> {
+  const analysed: Analysed = { run, section, engine: null, early: [], batches: 0 };
   probes.set(probe, analysed);
   const engine = await Engine.load(module, { maxFlows: max_flows });
   restart(engine, section);
@@ -40,8 +41,8 @@ async function open(probe: number, section: Uint8Array): Promise<void> {
 
 function batch(probe: number, payload: Uint8Array): void {
   const analysed = probes.get(probe);
-  if (!analysed) return;
-  if (analysed.engine) parse(probe, analysed, analysed.engine, payload);
+  if (!analysed) post({ type: 'took', bytes: payload.length, damaged: null, probe });
+  else if (analysed.engine) parse(probe, analysed, analysed.engine, payload);
   else analysed.early.push(payload);
 }
 
@@ -67,13 +68,14 @@ function summarize({ engine, batches }: Analysed): ProbeSummary {
 
 setPriority(NICE); // of this thread: Linux takes 0 as the caller
 parentPort?.on('message', (message: ToAnalysis) => {
-  if (message.type === 'open') void open(message.probe, message.section);
+  if (message.type === 'open') void open(message.probe, message.run, message.section);
   else if (message.type === 'batch') batch(message.probe, message.payload);
   else probes.delete(message.probe);
 });
 setInterval(() => {
   const ready = [...probes].filter(([, analysed]) => analysed.engine);
   if (ready.length) {
-    post({ type: 'summaries', summaries: ready.map(([probe, analysed]) => [probe, summarize(analysed)]) });
+    const summaries = ready.map(([probe, analysed]) => [probe, analysed.run, summarize(analysed)] as const);
+    post({ type: 'summaries', summaries });
   }
 }, summary_interval_ms);

@@ -33,19 +33,13 @@ export function parse<T extends NonNullable<ParseArgsConfig['options']>>(
   }
 }
 
-/** A whole number of at least `min`; undefined stays undefined. */
-export function wholeNumber<T extends string | undefined>(
-  text: T,
-  option: string,
-  min: number,
-): T extends string ? number : undefined {
-  type Result = T extends string ? number : undefined;
-  if (text === undefined) return undefined as Result;
+/** A whole number of at least `min`. */
+export function wholeNumber(text: string, option: string, min: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) {
     throw new UsageError(`${option} ${text}: expected a whole number of at least ${min}`);
   }
-  return value as Result;
+  return value;
 }
 
 /** The FILE… arguments; `-` is standard input, once. */

@@ -37,7 +37,7 @@ export const packets: Command = {
       json: { type: 'boolean' },
     });
     const [file] = filesOf(positionals, 1) as [string];
-    const limit = wholeNumber(values.limit, '--limit', 0) ?? Number.POSITIVE_INFINITY;
+    const limit = values.limit === undefined ? Infinity : wholeNumber(values.limit, '--limit', 0);
     const engine = await loadEngine();
     setFilter(engine, values.filter);
     const format = values.json ? jsonLine : textLine;

@@ -13,9 +13,9 @@ const UNAUTHORIZED = {
 export function registerLogin(app: FastifyInstance, token: string | null): void {
   if (token === null) return;
   app.addHook('onRequest', async (request, reply) => {
-    const url = new URL(request.url, 'http://gateway.invalid');
-    const presented = url.pathname === '/' ? url.searchParams.get('token') : null;
-    if (presented !== null && sameToken(presented, token)) {
+    const { token: presented } = request.query as { token?: unknown };
+    const atRoot = request.url.split('?')[0] === '/';
+    if (atRoot && typeof presented === 'string' && sameToken(presented, token)) {
       return reply
         .header('set-cookie', tokenCookie(token))
         .header('cache-control', 'no-store')

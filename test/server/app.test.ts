@@ -142,6 +142,8 @@ test('login: the token moves from the URL into a cookie scripts cannot read', as
     '/nowhere',
     '/?token=wrong',
     `/api/v1/status?token=${TOKEN}`,
+    '//',
+    '/?token=a&token=b',
   ]) {
     assert.is((await get(url)).statusCode, 401, url);
   }

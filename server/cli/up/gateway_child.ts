@@ -80,13 +80,16 @@ export class GatewayChild {
 
   #watch(child: ChildProcess): void {
     const since_ms = performance.now();
-    child.once('exit', (code, signal) => {
-      if (this.#stopping) return;
+    const ended = (how: string) => {
+      if (this.#stopping || this.#child !== child) return;
+      this.#child = null;
       if (performance.now() - since_ms > SETTLED_MS) this.#backoff_ms = BACKOFF_MIN_MS;
-      note(`gateway: ended (${signal ?? `exit ${code}`}); recording goes on, the gateway is started again`);
+      note(`gateway: ended (${how}); recording goes on, the gateway is started again`);
       this.#timer = setTimeout(() => this.#watch(this.#spawn()), this.#backoff_ms);
       this.#backoff_ms = Math.min(this.#backoff_ms * 2, BACKOFF_MAX_MS);
-    });
+    };
+    child.once('exit', (code, signal) => ended(signal ?? `exit ${code}`));
+    child.once('error', (error) => ended(error.message)); // not started: the recorder must not pay for it
   }
 }
 

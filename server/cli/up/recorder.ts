@@ -50,6 +50,7 @@ export class Recorder {
   constructor(args: string[], onLedger: (ledger: LedgerLine) => void) {
     this.#args = args;
     this.#onLedger = onLedger;
+    process.once('exit', () => this.stop()); // whatever ends us, short of SIGKILL, it flushes and ends
   }
 
   /** Records until stopped, finished or beyond help. Resolves to the exit code for the user. */

@@ -166,9 +166,9 @@ async function run(args: string[]): Promise<number> {
   banner(source, store, urlOf(shownHost(host), boundPort) + token);
 
   const code = await recorder.run();
+  say(finalAccount(recorder.ledger, source.name, store));
   release();
   await gateway.stop();
-  say(finalAccount(recorder.ledger, source.name, store));
   return code;
 }
 
