@@ -1,7 +1,7 @@
 /** Peers, packets and waiting for the gateway's tests. Ports are always the system's choice. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -267,6 +267,10 @@ export async function ringtap(args: string[], stdin?: Buffer, timeout_ms = 20_00
   return { code, signal, stdout, stderr };
 }
 
+/** Removed when the test process ends. */
 export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'ringtap-test-'));
+  const directory = mkdtempSync(join(tmpdir(), 'ringtap-test-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
+process.setMaxListeners(100);
