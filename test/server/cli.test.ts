@@ -61,13 +61,14 @@ test('wrong usage: exit 2, one clear line and where to look, nothing on stdout',
     [['gateway', '--listen', '127.0.0.1:99999'], /HOST:PORT/],
     [['gateway', '--token-file', '/nonexistent/token'], /token file/],
   ];
-  for (const [args, says] of cases) {
+  const check = async ([args, says]: (typeof cases)[number]) => {
     const { code, stdout, stderr } = await ringtap(args);
     assert.equal([code, stdout], [2, ''], args.join(' '));
     assert.match(stderr, says);
     assert.match(stderr, /Try: ringtap .*--help/);
     assert.not.match(stderr, /^\s+at /m);
-  }
+  };
+  await Promise.all(cases.map(check));
 });
 
 test('numbers and times as text', () => {

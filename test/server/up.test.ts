@@ -270,14 +270,14 @@ else {
       [['--frobnicate'], 2, 'frobnicate'],
       [['stray'], 2, 'stray'],
     ];
-    for (const [args, code, says] of cases) {
-      await withUp(new Up(args), async (up) => {
+    const check = ([args, code, says]: (typeof cases)[number]) =>
+      withUp(new Up(args), async (up) => {
         assert.equal(await up.ended(), { code, signal: null }, args.join(' ') + up.stderr);
         assert.match(up.stderr, says);
         assert.not.match(up.stderr, /^\s+at /m);
         assert.equal(up.segments(), []);
       });
-    }
+    await Promise.all(cases.map(check));
   });
 
   test('beyond loopback: a private token, part of the URL, needed by everybody', async () => {
