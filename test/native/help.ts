@@ -77,10 +77,18 @@ export interface Running {
   end: Promise<Outcome>;
 }
 
+const running = new Set<ChildProcess>();
+/** For test.after.each: a failed test must not leave a probe behind. */
+export function endAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 export function start(args: string[], options: { binary?: string; netns?: string } = {}): Running {
   const binary = options.binary ?? ASAN;
   const command = options.netns ? ['ip', 'netns', 'exec', options.netns, binary] : [binary];
   const child = spawn(command[0]!, [...command.slice(1), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  child.on('close', () => running.delete(child));
   let stderr = '';
   const stdout: Buffer[] = [];
   child.stderr!.on('data', (data) => {
@@ -155,7 +163,7 @@ export function countPackets(path: string): { capinfos: number; tcpdump: number;
 
 export function tsharkFields(path: string, fields: string[]): string[][] {
   const args = ['-n', '-r', path, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
-  const { status, stdout, stderr } = spawnSync('tshark', args, { encoding: 'utf8', maxBuffer: 1 << 30 });
+  const { status, stdout, stderr } = spawnSync('tshark', args, { encoding: 'utf8', maxBuffer: 1 << 30, timeout: 60_000 });
   if (status !== 0) throw new Error(`tshark: ${stderr}`);
   return stdout
     .split('\n')

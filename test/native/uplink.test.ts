@@ -9,7 +9,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { count, decodeFrame, encodeFrame, long, nanoseconds, optionalCount } from '../../proto/frame.js';
 import { PROTOCOL_VERSION } from '../../proto/gen/constants.js';
 import type { ringtap } from '../../proto/gen/messages.js';
-import { build, FAST, imbalance, type Outcome, type Running, run, scratch, sleep, start, until } from './help.js';
+import { build, endAll, FAST, imbalance, type Outcome, type Running, run, scratch, sleep, start, until } from './help.js';
 
 build('all', 'asan');
 
@@ -320,4 +320,5 @@ test.after(async () => {
   for (const gateway of gateways) await gateway.close(); // a failed test must not keep the process alive
 });
 
+test.after.each(endAll);
 test.run();
