@@ -51,7 +51,11 @@ function walkBlocks(bytes: Buffer): { blocks: number; packets: number; isbs: Buf
 
 test('capinfos, tcpdump and tshark count exactly what the ledger says; frames are valid', () => {
   const dir = scratch();
-  const { code, ledgers, messages } = run([...synth('seed=3,pps=0,size=mix,flows=50,count=20000'), '--store', dir]);
+  const { code, ledgers, messages } = run([
+    ...synth('seed=3,pps=0,size=mix,flows=50,count=20000'),
+    '--store',
+    dir,
+  ]);
   assert.is(code, 0);
   assert.equal(messages, []);
   const final = ledgers.at(-1)!;
@@ -63,14 +67,28 @@ test('capinfos, tcpdump and tshark count exactly what the ledger says; frames ar
   assert.is(final.stored_bytes, statSync(path!).size);
   const bad = spawnSync(
     'tshark',
-    ['-n', '-r', path!, '-o', 'ip.check_checksum:TRUE', '-o', 'tcp.check_checksum:TRUE', '-o', 'udp.check_checksum:TRUE']
-      .concat(['-Y', '_ws.malformed || ip.checksum.status==0 || tcp.checksum.status==0 || udp.checksum.status==0'])
+    [
+      '-n',
+      '-r',
+      path!,
+      '-o',
+      'ip.check_checksum:TRUE',
+      '-o',
+      'tcp.check_checksum:TRUE',
+      '-o',
+      'udp.check_checksum:TRUE',
+    ]
+      .concat([
+        '-Y',
+        '_ws.malformed || ip.checksum.status==0 || tcp.checksum.status==0 || udp.checksum.status==0',
+      ])
       .concat(['-T', 'fields', '-e', 'frame.number']),
     { encoding: 'utf8' },
   );
   assert.is(bad.stdout.trim(), '', 'no malformed frame, no wrong checksum');
   const seen = new Set(tsharkFields(path!, ['frame.protocols']).flatMap(([stack]) => stack!.split(':')));
-  for (const name of ['vlan', 'arp', 'ip', 'ipv6', 'tcp', 'udp', 'icmp', 'icmpv6']) assert.ok(seen.has(name), name);
+  for (const name of ['vlan', 'arp', 'ip', 'ipv6', 'tcp', 'udp', 'icmp', 'icmpv6'])
+    assert.ok(seen.has(name), name);
   assert.match(execFileSync('capinfos', [path!], { encoding: 'utf8' }), /synthetic traffic/);
 });
 
@@ -78,7 +96,13 @@ test('the same seed makes the same packets; another seed others', () => {
   const dir = scratch();
   const make = (name: string, seed: number) => {
     run([...synth(`seed=${seed},pps=1000000,clock=fixed,count=500`), '-w', join(dir, name)]);
-    return tsharkFields(join(dir, name), ['frame.time_epoch', 'frame.len', 'ip.src', 'tcp.seq_raw', 'udp.srcport']);
+    return tsharkFields(join(dir, name), [
+      'frame.time_epoch',
+      'frame.len',
+      'ip.src',
+      'tcp.seq_raw',
+      'udp.srcport',
+    ]);
   };
   assert.equal(make('a', 1), make('b', 1));
   assert.not.equal(make('c', 2), make('d', 1));
@@ -103,7 +127,15 @@ test('every block is whole: header, checksum, counts', () => {
 
 test('a growing segment is readable at every instant', async () => {
   const dir = scratch();
-  const args = [...synth('pps=5000,size=mix'), '--store', dir, '--flush-interval', '0.02', '--block-size', '512K'];
+  const args = [
+    ...synth('pps=5000,size=mix'),
+    '--store',
+    dir,
+    '--flush-interval',
+    '0.02',
+    '--block-size',
+    '512K',
+  ];
   const probe = start([...args, '--stats-interval', '0.05'], { binary: FAST });
   await until(() => probe.last()?.stored, 'first packets');
   let most = 0;
@@ -177,7 +209,9 @@ test('-w - streams; a reader that leaves ends the run cleanly', async () => {
   assert.is(out.code, 0);
   assert.is(walkBlocks(out.stdout).packets, 5000);
   assert.is(out.ledgers.at(-1)!.stored, 5000);
-  const shell = spawnSync('sh', ['-c', `${ASAN} --ring=synth -w - | tcpdump -nr - -c 50 --count`], { encoding: 'utf8' });
+  const shell = spawnSync('sh', ['-c', `${ASAN} --ring=synth -w - | tcpdump -nr - -c 50 --count`], {
+    encoding: 'utf8',
+  });
   assert.match(shell.stdout, /50 packets/);
   assert.not.match(shell.stderr, /Sanitizer|rror:/);
 });
@@ -203,7 +237,15 @@ test('a stdout nobody reads: drops are counted, the signal still ends the run', 
 test('SIGINT flushes the tail; a second one does no harm', async () => {
   for (const signals of [['SIGINT'], ['SIGTERM', 'SIGINT', 'SIGINT']] as const) {
     const dir = scratch();
-    const probe = start([...synth('pps=5000'), '--store', dir, '--flush-interval', '30', '--stats-interval', '0.1']);
+    const probe = start([
+      ...synth('pps=5000'),
+      '--store',
+      dir,
+      '--flush-interval',
+      '30',
+      '--stats-interval',
+      '0.1',
+    ]);
     await until(() => (probe.last()?.ring_received ?? 0) > 500, 'packets');
     assert.is(probe.last()!.stored, 0, 'nothing flushed yet');
     for (const signal of signals) probe.child.kill(signal);
@@ -217,7 +259,15 @@ test('SIGINT flushes the tail; a second one does no harm', async () => {
 
 test('kill -9 leaves a readable file with everything that was stored', async () => {
   const dir = scratch();
-  const args = [...synth('pps=20000,size=mix'), '--store', dir, '--flush-interval', '0.05', '--stats-interval', '0.05'];
+  const args = [
+    ...synth('pps=20000,size=mix'),
+    '--store',
+    dir,
+    '--flush-interval',
+    '0.05',
+    '--stats-interval',
+    '0.05',
+  ];
   const probe = start(args, { binary: FAST });
   await until(() => (probe.last()?.stored ?? 0) > 5000, 'stored packets');
   probe.child.kill('SIGKILL');
@@ -283,7 +333,10 @@ for (const kind of ['ext4', 'tmpfs'] as const)
       const final = ledgers.at(-1)!;
       assert.is(code, 0);
       assert.is(imbalance(final), '');
-      assert.ok(final.store_drops > 0 && final.stored > 0, `${final.store_drops} lost, ${final.stored} stored`);
+      assert.ok(
+        final.store_drops > 0 && final.stored > 0,
+        `${final.store_drops} lost, ${final.stored} stored`,
+      );
       assert.ok(
         messages.some((line) => /No space left on device/.test(line)),
         messages.join('\n'),
@@ -300,13 +353,24 @@ for (const kind of ['ext4', 'tmpfs'] as const)
 test('space that comes back is used again', async () => {
   let probe: ReturnType<typeof start> | undefined;
   const base = scratch();
-  if (process.getuid?.() !== 0 || spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', base]).status !== 0) {
+  if (
+    process.getuid?.() !== 0 ||
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', base]).status !== 0
+  ) {
     console.log('SKIP no right to mount a tmpfs here');
     return;
   }
   try {
     writeFileSync(join(base, 'filler'), Buffer.alloc(12 << 20));
-    probe = start([...synth('pps=2000,size=1000'), '--store', base, '--stats-interval', '0.1', '--flush-interval', '0.1']);
+    probe = start([
+      ...synth('pps=2000,size=1000'),
+      '--store',
+      base,
+      '--stats-interval',
+      '0.1',
+      '--flush-interval',
+      '0.1',
+    ]);
     await until(() => (probe!.last()?.store_drops ?? 0) > 0, 'store drops');
     writeFileSync(join(base, 'filler'), '');
     const before = probe.last()!.stored;
@@ -330,9 +394,17 @@ test('wrong usage is exit 2, failure exit 1, each with one clear line', () => {
     [synth('pps=1'), 2, /nothing to do/],
     [['--ring=afxdp', '-w', 'x'], 2, /not built in yet/],
     [['-i', 'no-such-if', '-w', 'x'], 1, /no-such-if: no such interface; there are: .*lo/],
-    [[...synth('pps=1'), '-w', '/nonexistent/x.pcapng'], 1, /No such file or directory; create the directory first/],
+    [
+      [...synth('pps=1'), '-w', '/nonexistent/x.pcapng'],
+      1,
+      /No such file or directory; create the directory first/,
+    ],
     [[...synth('pps=1'), '--store', '/dev/null'], 1, /not a directory/],
-    [[...synth('pps=1'), '-w', 'x', 'tcp', 'prot', '80'], 2, /filter "tcp prot 80": .*syntax error.*pcap-filter/],
+    [
+      [...synth('pps=1'), '-w', 'x', 'tcp', 'prot', '80'],
+      2,
+      /filter "tcp prot 80": .*syntax error.*pcap-filter/,
+    ],
     [['-r', '/nonexistent.pcap', '-w', 'x'], 1, /No such file/],
     [[...synth('pps=1'), '-w', 'x', '--stats', '/nonexistent/s'], 1, /--stats: .*No such file/],
   ];

@@ -9,7 +9,19 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { count, decodeFrame, encodeFrame, long, nanoseconds, optionalCount } from '../../proto/frame.js';
 import { PROTOCOL_VERSION } from '../../proto/gen/constants.js';
 import type { ringtap } from '../../proto/gen/messages.js';
-import { build, endAll, FAST, imbalance, type Outcome, type Running, run, scratch, sleep, start, until } from './help.js';
+import {
+  build,
+  endAll,
+  FAST,
+  imbalance,
+  type Outcome,
+  type Running,
+  run,
+  scratch,
+  sleep,
+  start,
+  until,
+} from './help.js';
 
 build('all', 'asan');
 
@@ -110,7 +122,15 @@ test('says hello with token, section and name; batches and ledgers add up to the
   const dir = scratch();
   const gateway = await serve();
   writeFileSync(join(dir, 'token'), 'secret-token\n');
-  const args = ['--ring=synth', '--synth', 'pps=5000,size=mix,count=4000', '--name', 'probe-1', '--uplink-snaplen', '96'];
+  const args = [
+    '--ring=synth',
+    '--synth',
+    'pps=5000,size=mix,count=4000',
+    '--name',
+    'probe-1',
+    '--uplink-snaplen',
+    '96',
+  ];
   const probe = start([
     ...args,
     '--store',
@@ -130,7 +150,14 @@ test('says hello with token, section and name; batches and ledgers add up to the
 
   const hello = gateway.hellos[0]!;
   assert.equal(
-    [hello.protocol, hello.probeName, hello.interfaceName, hello.source, hello.synthetic, hello.uplinkSnaplen],
+    [
+      hello.protocol,
+      hello.probeName,
+      hello.interfaceName,
+      hello.source,
+      hello.synthetic,
+      hello.uplinkSnaplen,
+    ],
     [PROTOCOL_VERSION, 'probe-1', 'synth', 'synth', true, 96],
   );
   assert.is(hello.runId.length, 16);
@@ -165,7 +192,13 @@ test('says hello with token, section and name; batches and ledgers add up to the
 
 test('a batch frame has its golden bytes', async () => {
   const gateway = await serve();
-  const args = ['--ring=synth', '--synth', 'seed=7,pps=0,size=60,flows=1,count=1,clock=fixed', '--uplink-snaplen', '16'];
+  const args = [
+    '--ring=synth',
+    '--synth',
+    'seed=7,pps=0,size=60,flows=1,count=1,clock=fixed',
+    '--uplink-snaplen',
+    '16',
+  ];
   const probe = start([...args, '--gateway', url(gateway)]);
   assert.is((await probe.end).code, 0);
   const stamp = '0000a0d885573416'; // 1600000000000000000 ns, fixed64
@@ -276,8 +309,10 @@ test('hostile frames: garbage, too long, acknowledging the future; the probe rec
       round++;
       if (round === 1) socket.send(Buffer.from('ffffffffffffffffff', 'hex'));
       else if (round === 2) socket.send(Buffer.alloc(200_000, 0x0a));
-      else if (round === 3) socket.send(encodeFrame({ welcome: { probe: 1, creditBatches: 4, resumeSeq: long(999n) } }));
-      else socket.send(encodeFrame({ welcome: { probe: 1, creditBatches: 0xffffffff, resumeSeq: long(0n) } }));
+      else if (round === 3)
+        socket.send(encodeFrame({ welcome: { probe: 1, creditBatches: 4, resumeSeq: long(999n) } }));
+      else
+        socket.send(encodeFrame({ welcome: { probe: 1, creditBatches: 0xffffffff, resumeSeq: long(0n) } }));
     },
   });
   const probe = start(['--ring=synth', '--store', dir, '--gateway', url(gateway)]);
@@ -296,7 +331,15 @@ test('hostile frames: garbage, too long, acknowledging the future; the probe rec
 test('no gateway at all: one line, an alarm, everything recorded, a quick end', async () => {
   const dir = scratch();
   const began = Date.now();
-  const args = ['--ring=synth', '--synth', 'pps=2000,count=3000', '--store', dir, '--gateway', 'ws://127.0.0.1:9'];
+  const args = [
+    '--ring=synth',
+    '--synth',
+    'pps=2000,count=3000',
+    '--store',
+    dir,
+    '--gateway',
+    'ws://127.0.0.1:9',
+  ];
   const { code, messages, ledgers } = run(args, { binary: FAST });
   assert.is(code, 0);
   assert.is(messages.filter((line) => line.includes('not reachable')).length, 1);
@@ -311,7 +354,13 @@ test('wrong URL, token file: exit 2 or 1 and one line', () => {
     assert.is(code, 2, bad);
     assert.is(messages.length, 1);
   }
-  const { code, messages } = run(['--ring=synth', '--gateway', 'ws://127.0.0.1:9', '--token-file', '/nonexistent']);
+  const { code, messages } = run([
+    '--ring=synth',
+    '--gateway',
+    'ws://127.0.0.1:9',
+    '--token-file',
+    '/nonexistent',
+  ]);
   assert.is(code, 1);
   assert.ok(messages[0]!.includes('/nonexistent'));
 });
