@@ -350,6 +350,33 @@ for (const kind of ['ext4', 'tmpfs'] as const)
     if (!done) console.log(`SKIP no right to mount a small ${kind} here`);
   });
 
+test('writes cut short by a file size limit: whole blocks stay, nothing is written twice', () => {
+  if (!have('prlimit')) {
+    console.log('SKIP no prlimit here');
+    return;
+  }
+  const dir = scratch();
+  const args = [
+    ...synth('seed=5,pps=20000,size=1000,count=10000,clock=fixed'),
+    '--store',
+    dir,
+    '--block-size',
+    '256K',
+  ];
+  const { status, stderr } = spawnSync('prlimit', ['--fsize=1024000', FAST, ...args], { encoding: 'utf8' });
+  assert.is(status, 0);
+  const final = JSON.parse(stderr.trim().split('\n').at(-1)!);
+  assert.is(imbalance(final), '');
+  assert.ok(final.store_drops > 0 && final.stored > 0);
+  assert.match(stderr, /File too large/);
+  const stamps = files(dir).flatMap((path) => {
+    walkBlocks(read(path));
+    return tsharkFields(path, ['frame.time_epoch']).map(([stamp]) => stamp);
+  });
+  assert.is(stamps.length, final.stored);
+  assert.is(new Set(stamps).size, final.stored, 'no packet twice');
+});
+
 test('space that comes back is used again', async () => {
   let probe: ReturnType<typeof start> | undefined;
   const base = scratch();
