@@ -33,6 +33,7 @@ interface Gateway {
   hellos: ringtap.Hello[];
   requests: IncomingMessage[];
   sockets: Set<WebSocket>;
+  closeCodes: number[];
   close(): Promise<void>;
 }
 
@@ -57,6 +58,7 @@ function serve(behaviour: Behaviour = {}): Promise<Gateway> {
       hellos: [],
       requests: [],
       sockets: new Set(),
+      closeCodes: [],
       close: () =>
         new Promise((done) => {
           for (const socket of gateway.sockets) socket.terminate();
@@ -67,7 +69,10 @@ function serve(behaviour: Behaviour = {}): Promise<Gateway> {
     server.on('connection', (socket, request) => {
       gateway.sockets.add(socket);
       gateway.requests.push(request);
-      socket.on('close', () => gateway.sockets.delete(socket));
+      socket.on('close', (code) => {
+        gateway.sockets.delete(socket);
+        gateway.closeCodes.push(code);
+      });
       socket.on('message', (data: Buffer) => receive(gateway, behaviour, socket, data));
     });
     server.on('listening', () => {
@@ -187,6 +192,7 @@ test('says hello with token, section and name; batches and ledgers add up to the
   assert.is(optionalCount(last.ifDrops), null, 'unknown is absent, not 0');
   assert.is(optionalCount(last.ringDrops), 0);
   assert.ok(gateway.ledgers.length >= 4);
+  assert.equal(gateway.closeCodes, [1000], 'and it says goodbye');
   await gateway.close();
 });
 
