@@ -338,6 +338,7 @@ int main(int argc, char **argv) {
   if (p->options.list_interfaces) return iface_list(stdout) ? EXIT_FAILED : EXIT_DONE;
   if (p->options.check) return check_only(p);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file size limit is a full drive: EFBIG
   int rc = open_all(p, &f);
   if (rc) return complain(&f);
   // From here on signals are read by run(), and by no other thread.

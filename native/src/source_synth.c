@@ -49,7 +49,7 @@ static uint64_t draw(struct synth *x) {
 static uint32_t draw_below(struct synth *x, uint32_t n) { return (uint32_t)(draw(x) % n); }
 
 static void flow_init(struct synth *x, struct flow *flow, uint32_t number) {
-  static const uint16_t tcp_ports[] = {7, 9, 5001, 5201}, udp_ports[] = {7, 9, 5001};
+  static const uint16_t tcp_ports[] = {7, 9, 5001, 5201}, udp_ports[] = {7, 9, 19};  // none that readers guess at
   struct frame_spec *s = &flow->spec;
   uint32_t kind = draw_below(x, 100);
   s->kind = kind < 65 ? FRAME_TCP : kind < 88 ? FRAME_UDP : kind < 96 ? FRAME_ICMP : FRAME_ARP;

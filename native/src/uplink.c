@@ -6,7 +6,6 @@
 #include "uplink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libwebsockets.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -14,10 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "batch_queue.h"
 #include "clock.h"
+#include "gateway.h"
 
 #define TICK_US 20000
 #define BACK_OFF_MIN_NS (250 * NS_PER_MS)
@@ -33,10 +32,7 @@ struct uplink {
   struct hello hello;
   struct tap *tap;
   struct batch_queue queue;
-  // From the URL and the token file.
-  char host[256], path[1024], authorization[1100];
-  int port;
-  bool tls;
+  struct gateway gateway;
 
   pthread_t thread;
   struct lws_context *context;
@@ -69,10 +65,10 @@ static void trouble(struct uplink *u, const char *fmt, ...) {
   va_start(args, fmt);
   vsnprintf(line, sizeof line, fmt, args);
   va_end(args);
-  alarm_raise(ALARM_GATEWAY, "gateway %s:%d: %.160s", u->host, u->port, line);
+  alarm_raise(ALARM_GATEWAY, "gateway %s:%d: %.160s", u->gateway.host, u->gateway.port, line);
   if (!strcmp(line, u->said)) return;
   strcpy(u->said, line);
-  log_line("gateway %s:%d: %s", u->host, u->port, line);
+  log_line("gateway %s:%d: %s", u->gateway.host, u->gateway.port, line);
 }
 
 static void retry_later(struct uplink *u, uint64_t at_least_ns) {
@@ -101,7 +97,7 @@ static bool welcome(struct uplink *u, const struct reply *r) {
     trouble(u, "says it has batch %llu, which was never sent; reconnecting", (unsigned long long)r->seq);
     return false;
   }
-  if (u->said[0]) log_line("gateway %s:%d: connected", u->host, u->port);
+  if (u->said[0]) log_line("gateway %s:%d: connected", u->gateway.host, u->gateway.port);
   u->said[0] = 0;
   alarm_clear(ALARM_GATEWAY);
   u->probe = r->probe;
@@ -186,6 +182,10 @@ static int send_one(struct uplink *u) {
 
 static int writable(struct uplink *u) {
   int rc = send_one(u);
+  if (rc == 0 && u->state == READY && atomic_load(&u->phase) == CLOSING) {
+    lws_close_reason(u->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
+    return -1;  // everything said: libwebsockets sends the close frame
+  }
   if (rc > 0) lws_callback_on_writable(u->wsi);
   return rc < 0 ? -1 : 0;
 }
@@ -197,14 +197,14 @@ static void connect_now(struct uplink *u) {
   static const lws_retry_bo_t idle = {
       .retry_ms_table = never, .retry_ms_table_count = 1, .secs_since_valid_ping = 5, .secs_since_valid_hangup = 12};
   struct lws_client_connect_info info = {.context = u->context,
-                                         .address = u->host,
-                                         .host = u->host,
-                                         .origin = u->host,
-                                         .port = u->port,
-                                         .path = u->path,
+                                         .address = u->gateway.host,
+                                         .host = u->gateway.host,
+                                         .origin = u->gateway.host,
+                                         .port = u->gateway.port,
+                                         .path = u->gateway.path,
                                          .protocol = NULL,
                                          .local_protocol_name = "ringtap",
-                                         .ssl_connection = u->tls ? LCCSCF_USE_SSL : 0,
+                                         .ssl_connection = u->gateway.tls ? LCCSCF_USE_SSL : 0,
                                          .retry_and_idle_policy = &idle,
                                          .pwsi = &u->wsi};
   u->state = CONNECTING;
@@ -263,10 +263,10 @@ static void on_tick(lws_sorted_usec_list_t *sul) {
 }
 
 static int add_authorization(struct uplink *u, struct lws *wsi, void *in, size_t bytes) {
-  if (!u->authorization[0]) return 0;
+  if (!u->gateway.authorization[0]) return 0;
   unsigned char **p = in, *end = *p + bytes;
-  return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, (unsigned char *)u->authorization,
-                                      (int)strlen(u->authorization), p, end)
+  return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, (unsigned char *)u->gateway.authorization,
+                                      (int)strlen(u->gateway.authorization), p, end)
              ? -1
              : 0;
 }
@@ -306,7 +306,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 static bool closed(const struct uplink *u) {
   if (atomic_load(&u->phase) != CLOSING) return false;
-  return u->state != READY || !u->ledger_pending || clock_monotonic_ns() > u->drain_until_ns;
+  return u->state != READY || clock_monotonic_ns() > u->drain_until_ns;
 }
 
 static void *uplink_main(void *arg) {
@@ -315,44 +315,12 @@ static void *uplink_main(void *arg) {
   lws_sul_schedule(u->context, 0, &u->tick, on_tick, 1);
   while (!closed(u) && lws_service(u->context, 0) >= 0) continue;
   lws_sul_schedule(u->context, 0, &u->tick, NULL, LWS_SET_TIMER_USEC_CANCEL);
-  for (int i = 0; i < 5 && u->state == READY && lws_partial_buffered(u->wsi); i++) lws_service(u->context, 0);
   return NULL;
 }
 
 // --- start and end ---
 
 static void wake(void *arg) { lws_cancel_service(((struct uplink *)arg)->context); }
-
-static int parse_url(struct uplink *u, const char *url, struct failure *f) {
-  char copy[1024];
-  const char *scheme, *host, *path;
-  if (strlen(url) >= sizeof copy) return fail(f, 0, "--gateway: URL too long");
-  strcpy(copy, url);
-  if ((strncmp(url, "ws://", 5) && strncmp(url, "wss://", 6)) || lws_parse_uri(copy, &scheme, &host, &u->port, &path) ||
-      !*host || u->port <= 0)
-    return fail(f, 0, "--gateway: \"%.200s\" is no ws:// or wss:// URL, such as ws://127.0.0.1:%u/ws/ingest", url,
-                RT_GATEWAY_PORT_DEFAULT);
-  u->tls = url[2] == 's';
-  snprintf(u->host, sizeof u->host, "%s", host);
-  snprintf(u->path, sizeof u->path, "%s%s", *path == '/' ? "" : "/", *path && strcmp(path, "/") ? path : "ws/ingest");
-  return 0;
-}
-
-static int read_token(struct uplink *u, const char *path, struct failure *f) {
-  if (!path) return 0;
-  char token[1025] = "";
-  FILE *file = fopen(path, "re");
-  if (!file) return fail(f, errno, "--token-file: %s: %s; check the path and its permissions", path, strerror(errno));
-  size_t n = fread(token, 1, sizeof token - 1, file);
-  fclose(file);
-  n = strcspn(token, "\r\n");
-  token[n] = 0;
-  for (size_t i = 0; i < n; i++)
-    if (token[i] <= ' ' || token[i] > '~') n = 0;
-  if (n == 0 || n > 1000) return fail(f, 0, "--token-file: %s: no token in its first line", path);
-  snprintf(u->authorization, sizeof u->authorization, "Bearer %s", token);
-  return 0;
-}
 
 static const struct lws_protocols protocols[] = {{"ringtap", on_event, 0, 16384, 0, NULL, 0}, {NULL, NULL, 0, 0, 0, NULL, 0}};
 
@@ -364,7 +332,7 @@ static int create_context(struct uplink *u, struct failure *f) {
                                            .timeout_secs = 5,
                                            .gid = (gid_t)-1,
                                            .uid = (uid_t)-1,
-                                           .options = u->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0};
+                                           .options = u->gateway.tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0};
   u->context = lws_create_context(&info);
   return u->context ? 0 : fail(f, ENOMEM, "--gateway: libwebsockets could not start");
 }
@@ -378,8 +346,7 @@ int uplink_open(struct uplink **out, struct tap *tap, const char *url, const cha
   u->back_off_ns = BACK_OFF_MIN_NS;
   sem_init(&u->drained_event, 0, 0);
   pthread_mutex_init(&u->ledger_lock, NULL);
-  int rc = parse_url(u, url, f);
-  if (!rc) rc = read_token(u, token_file, f);
+  int rc = gateway_parse(&u->gateway, url, token_file, f);
   if (!rc) rc = create_context(u, f);
   if (rc) {
     free(u);
