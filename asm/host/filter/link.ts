@@ -119,7 +119,7 @@ export class Link {
   /** The frame carries this ethertype, or, up to ETHERMTU, this LLC SAP. */
   carries(type: number, at: number): Block {
     this.#known(at);
-    if (this.#labels) return this.#mplsCarries(type);
+    if (this.#labels) return this.#mplsCarries(type, at);
     switch (this.#linktype) {
       case LINKTYPE_ETHERNET:
         return type <= ETHERMTU ? this.#ethernetSap(type) : compare(this.#type, 2, type);
@@ -147,9 +147,9 @@ export class Link {
   }
 
   /** The bottom label, and IP by its version: nothing names what follows (RFC 3032). */
-  #mplsCarries(type: number): Block {
+  #mplsCarries(type: number, at: number): Block {
     const version = VERSIONS[type];
-    if (version === undefined) return NEVER;
+    if (version === undefined) throw new LinkError('only IPv4 and IPv6 can be told after mpls', at);
     const network = this.#payload + this.#network;
     return and(compare(network - 2, 1, 1, 1), compare(network, 1, version, 0xf0));
   }
