@@ -148,8 +148,9 @@ function judge(figures: readonly string[]): void {
   for (const figure of figures) {
     const { same, of, differ } = tally.get(figure)!;
     const allowed = ALLOWED[figure]?.[0] ?? 0;
+    const [files, all] = overall.get(figure) ?? [same, of];
     console.log(
-      `  ${figure}: ${same}/${of}${allowed ? ` (up to ${allowed} may differ: ${ALLOWED[figure]![1]})` : ''}`,
+      `  ${figure}: ${files}/${all}${allowed ? ` (up to ${allowed} may differ: ${ALLOWED[figure]![1]})` : ''}`,
     );
     if (process.env.RINGTAP_VERBOSE) for (const line of differ) console.log(`    ${line}`);
     if (differ.length > allowed)
