@@ -1,7 +1,7 @@
 // The stream: bytes come in chunks cut anywhere; a record cut by a chunk's end is moved in front of
 // the next chunk, so readers always see whole records in one piece. Also the stream's error, of
 // which there is at most one: after it nothing more is read.
-import { CHUNK_BASE } from './layout';
+import { CARRY_BASE, CHUNK_BASE } from './layout';
 
 // Kinds of error, StreamError.kind in the host's types.ts.
 export const KIND_TRUNCATED: u32 = 1;
@@ -57,6 +57,7 @@ export function streamReset(): void {
 /** Moves what is unread in front of the chunk area. Pointers into the last chunk are void afterwards. */
 export function makeRoom(): void {
   const rest = limit - cur;
+  if (rest > CHUNK_BASE - CARRY_BASE) unreachable(); // the host pushed on without resume()
   chunkOffset += limit - CHUNK_BASE;
   memory.copy(CHUNK_BASE - rest, cur, rest);
   cur = CHUNK_BASE - rest;

@@ -288,6 +288,22 @@ test('rows: every packet once, with its bytes, in order, whatever the chunks', (
   }
 });
 
+test('a callback that throws loses no packets of the stream', () => {
+  const many = Array.from({ length: 60_000 }, (_, i) => packets[i % packets.length]!);
+  const bytes = pcap(many);
+  engine.reset();
+  let calls = 0;
+  const thrower = (): void => {
+    calls++;
+    throw new Error('from the callback');
+  };
+  assert.throws(() => engine.push(bytes.subarray(0, 1 << 20), thrower), /from the callback/);
+  assert.is(calls, 1);
+  engine.push(bytes.subarray(1 << 20));
+  assert.is(engine.end(), null);
+  assert.is(engine.totals().packets, many.length);
+});
+
 test('rows are refused outside their bounds', () => {
   engine.reset();
   engine.push(pcap(packets), (rows) => {
