@@ -41,11 +41,15 @@ export class Engine {
   readonly #filter: FilterSet;
   readonly #rows: PacketRows;
   readonly #chunkMax: number;
+  readonly #stopRows: number;
+  readonly #stopFilter: number;
 
   private constructor(module: Module) {
     this.#module = module;
     this.#filter = new FilterSet(module);
     this.#chunkMax = module.constant('CHUNK_MAX');
+    this.#stopRows = module.constant('STOP_ROWS');
+    this.#stopFilter = module.constant('STOP_FILTER');
     this.#rows = new PacketRows(module, (rows, i) =>
       this.describe(rows.linktype(i), rows.bytes(i), rows.wirelen(i)),
     );
@@ -76,21 +80,34 @@ export class Engine {
       this.#pushPiece(chunk.subarray(at, at + this.#chunkMax), onRows);
   }
 
+  /** One chunk. The module stops when rows are full or a linktype needs its filter, and is resumed. */
   #pushPiece(piece: Uint8Array, onRows: ((rows: PacketRows) => void) | undefined): void {
-    const module = this.#module;
-    const address = module.fn.reserve();
-    module.bytes.set(piece, address);
-    let stop = module.fn.push(piece.length, onRows ? ROWS_WANTED : ROWS_NONE);
-    for (;;) {
-      if (stop === module.constant('STOP_FILTER')) {
-        this.#filter.supply(module.fn.filter_key() >>> 0);
-        stop = module.fn.resume(ROWS_KEEP);
+    const { fn } = this.#module;
+    const address = fn.reserve();
+    this.#module.bytes.set(piece, address);
+    let failure: unknown;
+    for (let stop = fn.push(piece.length, onRows ? ROWS_WANTED : ROWS_NONE); ; ) {
+      if (stop === this.#stopFilter) {
+        this.#filter.supply(fn.filter_key() >>> 0);
+        stop = fn.resume(ROWS_KEEP);
         continue;
       }
-      if (onRows && module.fn.row_count() > 0) onRows(this.#rows.refresh());
-      if (stop === module.constant('GO')) break;
-      stop = module.fn.resume(ROWS_WANTED);
+      // A callback that throws must not leave the chunk half read: the rest is read without it.
+      if (!failure) failure = this.#handOut(onRows);
+      if (stop !== this.#stopRows) break;
+      stop = fn.resume(ROWS_WANTED);
     }
+    if (failure) throw failure;
+  }
+
+  /** Returns what the callback threw. */
+  #handOut(onRows: ((rows: PacketRows) => void) | undefined): unknown {
+    try {
+      if (onRows && this.#module.fn.row_count() > 0) onRows(this.#rows.refresh());
+    } catch (error) {
+      return error ?? new Error('onRows threw nothing');
+    }
+    return undefined;
   }
 
   /** End of input: returns the stream's error, a truncated tail included, or null when it was whole. */
@@ -163,6 +180,11 @@ export class Engine {
    */
   setFilter(expression: string | null): void {
     this.#filter.set(expression);
+  }
+
+  /** Why packets of a linktype met since setFilter could not be filtered and count as not matching, or null. */
+  get filterProblem(): string | null {
+    return this.#filter.problem;
   }
 
   /** Packet tree with byte ranges. Never throws on hostile bytes; frames over 262144 bytes are cut. */

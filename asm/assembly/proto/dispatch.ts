@@ -6,6 +6,7 @@ import * as F from '../fields';
 import { KIND_FRAGMENT, touch } from '../flows';
 import { descend } from '../state';
 import { isTree, leaf } from '../tree';
+import { authenticated } from './ah';
 import { arp } from './arp';
 import { ethernet } from './ethernet';
 import { gre } from './gre';
@@ -27,6 +28,7 @@ import { vlan } from './vlan';
 export const ETHERTYPE_IPV4: u32 = 0x0800;
 export const ETHERTYPE_ARP: u32 = 0x0806;
 export const ETHERTYPE_TEB: u32 = 0x6558;
+export const ETHERTYPE_RARP: u32 = 0x8035;
 export const ETHERTYPE_VLAN: u32 = 0x8100;
 export const ETHERTYPE_IPV6: u32 = 0x86dd;
 export const ETHERTYPE_MPLS: u32 = 0x8847;
@@ -52,11 +54,13 @@ export function link<M>(linktype: u32, p: usize, cap: usize, wire: usize): u32 {
     case C.LINKTYPE_ETHERNET:
       return ethernet<M>(p, cap, wire);
     case C.LINKTYPE_RAW:
-    case C.LINKTYPE_IPV4:
-    case C.LINKTYPE_IPV6:
     case LINKTYPE_RAW_BSD:
     case LINKTYPE_RAW_OPENBSD:
       return raw<M>(p, cap, wire);
+    case C.LINKTYPE_IPV4:
+      return etherType<M>(ETHERTYPE_IPV4, p, cap, wire);
+    case C.LINKTYPE_IPV6:
+      return etherType<M>(ETHERTYPE_IPV6, p, cap, wire);
     case C.LINKTYPE_NULL:
     case C.LINKTYPE_LOOP:
       return loopback<M>(p, cap, wire);
@@ -88,6 +92,7 @@ export function etherType<M>(type: u32, p: usize, cap: usize, wire: usize): u32 
     case ETHERTYPE_IPV6:
       return ipv6<M>(p, cap, wire);
     case ETHERTYPE_ARP:
+    case ETHERTYPE_RARP: // the same header (RFC 903)
       return arp<M>(p, cap, wire);
     case ETHERTYPE_VLAN:
     case ETHERTYPE_8021AD:
@@ -127,6 +132,8 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
       return ipv6<M>(p, cap, wire);
     case 47:
       return gre<M>(p, cap, wire);
+    case 51:
+      return authenticated<M>(p, cap, wire);
     case 97: // EtherIP, RFC 3378: two bytes of version and reserved bits
       return cap - p < 2 ? unknown<M>(p, cap, OK) : ethernet<M>(p + 2, cap, wire);
     case 137: // MPLS in IP, RFC 4023

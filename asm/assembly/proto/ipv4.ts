@@ -6,6 +6,7 @@ import * as F from '../fields';
 import { mark, network, SEEN_IP } from '../state';
 import { close, isTree, leaf, leaf8, leaf16, open } from '../tree';
 import { ipProtocol, laterFragment } from './dispatch';
+import { ipv6 } from './ipv6';
 
 const HEADER_MIN: usize = 20;
 
@@ -15,6 +16,7 @@ export function ipv4<M>(p: usize, cap: usize, wire: usize): u32 {
   if (status) return status;
   const header: usize = (byte(p) & 15) << 2;
   const total: usize = be16(p + 2);
+  if (byte(p) >> 4 == 6) return ipv6<M>(p, cap, wire); // a wrong ethertype: the version decides
   if (byte(p) >> 4 != 4 || header < HEADER_MIN) return MALFORMED;
   if (isTree<M>()) fields(p, header, cap);
   if (total != 0 && total < header) return MALFORMED;

@@ -2,7 +2,7 @@
 
 import { be16, be32, byte, lack, least, MALFORMED, OK, worse } from '../cursor';
 import * as F from '../fields';
-import { descend, mark, network, SEEN_IPV6 } from '../state';
+import { SEEN_IPV6, mark, network } from '../state';
 import { close, isTree, leaf, leaf8, leaf16, leaf32, open } from '../tree';
 import { ipProtocol, laterFragment, unknown } from './dispatch';
 
@@ -15,10 +15,12 @@ const NEXT_NONE: u32 = 59;
 const NEXT_DSTOPTS: u32 = 60;
 
 export function ipv6<M>(p: usize, cap: usize, wire: usize): u32 {
-  mark(SEEN_IPV6);
-  let status = lack(p, HEADER, cap, wire);
+  let status = lack(p, 1, cap, wire);
   if (status) return status;
   if (byte(p) >> 4 != 6) return MALFORMED;
+  mark(SEEN_IPV6);
+  status = lack(p, HEADER, cap, wire);
+  if (status) return status;
   if (isTree<M>()) fields(p);
   const payload: usize = be16(p + 4);
   // Payload length 0 is a jumbogram or segmentation offload: the frame's end counts.
@@ -36,7 +38,6 @@ function extensions<M>(next: u32, p: usize, cap: usize, wire: usize): u32 {
     if (next == NEXT_NONE) return unknown<M>(p, cap, OK);
     const options = next == NEXT_HOPOPTS || next == NEXT_ROUTING || next == NEXT_DSTOPTS;
     if (!options && next != NEXT_FRAGMENT && next != NEXT_AH) return ipProtocol<M>(next, p, cap, wire);
-    if (!descend()) return MALFORMED;
     let status = lack(p, 8, cap, wire);
     if (status) return status;
     const units: usize = byte(p + 1);

@@ -36,7 +36,7 @@ export function udpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u3
   const destination = host(ports >> 16);
   if (either(source, destination, PORT_DNS)) return dns<M>(p, cap, wire);
   if (either(source, destination, PORT_QUIC)) return quic<M>(p, cap);
-  if (destination == PORT_VXLAN || destination == PORT_VXLAN_LINUX) return vxlan<M>(p, cap, wire);
+  if (either(source, destination, PORT_VXLAN) || destination == PORT_VXLAN_LINUX) return vxlan<M>(p, cap, wire);
   if (either(source, destination, PORT_GTP_U) || either(source, destination, PORT_GTP_C))
     return gtp<M>(p, cap, wire);
   if (destination == PORT_GENEVE) return geneve<M>(p, cap, wire);

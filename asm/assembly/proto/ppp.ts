@@ -13,6 +13,9 @@ import {
   unknown,
 } from './dispatch';
 
+/** Cisco's keepalive, under RARP's number. */
+const PROTOCOL_SLARP: u32 = 0x8035;
+
 export function ppp<M>(p: usize, cap: usize, wire: usize): u32 {
   if (!descend()) return MALFORMED;
   const start = p;
@@ -78,5 +81,6 @@ export function chdlc<M>(p: usize, cap: usize, wire: usize): u32 {
     leaf16(F.CHDLC_PROTOCOL, p + 2);
     close();
   }
+  if (be16(p + 2) == PROTOCOL_SLARP) return unknown<M>(p + 4, cap, OK);
   return etherType<M>(be16(p + 2), p + 4, cap, wire);
 }

@@ -20,8 +20,8 @@ export function tcp<M>(p: usize, cap: usize, wire: usize): u32 {
   const flags = byte(p + 13);
   if (isTree<M>()) fields(p, header, cap);
   if (header < HEADER_MIN) return MALFORMED;
-  if (!isTree<M>()) connection(p, flags);
   status = lack(p, header, cap, wire);
+  if (!isTree<M>() && status != MALFORMED) connection(p, flags);
   if (status) return status;
   const ports = load<u32>(p);
   p += header;
