@@ -27,23 +27,14 @@ const PAIRS: [texts: string[], grounds: string[]][] = [
     ['strong', 'text', 'muted'],
     ['ground', 'surface', 'raised', 'hover'],
   ],
-  [
-    ['good', 'warning', 'alarm', 'packets', 'bits'],
-    ['surface'],
-  ],
+  [['good', 'warning', 'alarm', 'packets', 'bits'], ['surface']],
   [['strong', 'text', 'muted'], ['accent-soft']],
   [
     ['p-tcp', 'p-udp', 'p-icmp', 'p-arp', 'p-dns', 'p-web', 'p-other'],
     ['surface', 'hover', 'accent-soft'],
   ],
-  [
-    ['warning', 'text'],
-    ['warning-soft'],
-  ],
-  [
-    ['alarm', 'text'],
-    ['alarm-soft'],
-  ],
+  [['warning', 'text'], ['warning-soft']],
+  [['alarm', 'text'], ['alarm-soft']],
   [['strong'], ['mark', 'mark-soft']],
   [['on-accent'], ['accent']],
 ];

@@ -26,21 +26,24 @@ export class FlowsCard extends LitElement {
     card,
     css`
       .scroll { flex: 1 1 0; min-height: 250px; overflow: auto; padding: 0 4px 8px 0; scrollbar-width: thin; }
-      table { width: 100%; border-collapse: collapse; font-size: 12.5px; table-layout: fixed; }
+      table { width: 100%; border-collapse: collapse; font-size: 12px; table-layout: fixed; }
       th { position: sticky; top: 0; z-index: 1; background: var(--surface); font-weight: 500; color: var(--muted); text-align: left; padding: 0; border-bottom: 1px solid var(--line); font-size: 12px; }
-      th span, th button { display: block; width: 100%; padding: 5px 8px; font: inherit; color: inherit; background: none; border: 0; text-align: inherit; cursor: default; }
+      th span, th button { display: block; width: 100%; padding: 5px 6px; font: inherit; color: inherit; background: none; border: 0; text-align: inherit; cursor: default; }
       th button { cursor: pointer; }
       th button:hover, th[aria-sort] button { color: var(--strong); }
       th[aria-sort] button { font-weight: 620; }
       th:first-child span, td:first-child { padding-left: 16px; }
-      td { padding: 0 8px; height: 26px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+      th:last-child button, td:last-child { padding-right: 12px; }
+      td { padding: 0 6px; height: 26px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
       .right { text-align: right; font-variant-numeric: tabular-nums; }
       tr[tabindex] { cursor: pointer; }
       tbody tr:hover td { background: var(--hover); }
       tr:focus-visible { outline-offset: -2px; }
-      .proto { width: 72px; font-weight: 600; } .packets { width: 88px; } .bytes { width: 84px; } .rate { width: 108px; } .last { width: 76px; }
+      .proto { width: 62px; font-weight: 600; } .packets { width: 72px; } .bytes { width: 70px; } .rate { width: 86px; } .last { width: 82px; }
       .p-tcp { color: var(--p-tcp); } .p-udp { color: var(--p-udp); } .p-icmp { color: var(--p-icmp); } .p-other { color: var(--p-other); }
-      @media (max-width: 720px) { .rate, .last { display: none; } .packets { width: 72px; } .bytes { width: 74px; } .proto { width: 62px; } }
+      :host { container-type: inline-size; }
+      @container (width < 560px) { .last { display: none; } }
+      @container (width < 480px) { .rate { display: none; } }
     `,
   ];
 
