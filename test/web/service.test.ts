@@ -131,7 +131,7 @@ test('a filter applies to what is retained, what is frozen and what comes; a wro
   await client.freeze(null);
   send(client, probe, 500);
   await settled(() => seen.windows.at(-1)?.newer === 10);
-  const problem = await client.filter('arp and porrt 80');
+  const problem = await client.filter('arp and ) 80');
   assert.is(problem?.position, 8);
   assert.ok(problem!.message.length > 5);
   assert.is(await client.filter('icmp'), null);

@@ -43,7 +43,7 @@ export class FlowsCard extends LitElement {
       .p-tcp { color: var(--p-tcp); } .p-udp { color: var(--p-udp); } .p-icmp { color: var(--p-icmp); } .p-other { color: var(--p-other); }
       :host { container-type: inline-size; }
       @container (width < 560px) { .last { display: none; } }
-      @container (width < 480px) { .rate { display: none; } }
+      @container (width < 480px) { .rate, .packets { display: none; } }
     `,
   ];
 

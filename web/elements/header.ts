@@ -75,6 +75,7 @@ export class Header extends LitElement {
       .switches { display: flex; gap: 6px; margin-left: auto; }
       @media (max-width: 1180px) { .facts { order: 5; flex-basis: 100%; } }
       @media (max-width: 720px) {
+        :host { position: static; }
         header { padding: 10px 12px; gap: 8px 10px; }
         .pause span { display: none; }
         .probe { order: 3; flex: 1 1 100%; }

@@ -23,6 +23,7 @@ export class PacketsCard extends LitElement {
     card,
     button,
     css`
+      :host { scroll-margin-top: 72px; }
       .card { height: clamp(440px, 74vh, 1000px); overflow: hidden; }
       .bar { display: flex; align-items: flex-start; gap: 10px 16px; padding: 12px 16px; flex-wrap: wrap; }
       h2 { line-height: 32px; }
