@@ -59,6 +59,7 @@ async function visit(options: VisitOptions, use: (visit: Visit) => Promise<void>
     if (broken) await page.route(`**${broken}`, (route) => route.fulfill({ status: 404, body: '' }));
     await page.goto(gateway.url);
     await use({ page, gateway, probe, traffic, complaints });
+    if (!broken) assert.is.not(await id(page, 'connection').getAttribute('data-state'), 'failed');
     assert.equal(complaints, []);
   } finally {
     traffic.stop();
@@ -391,7 +392,9 @@ test('without a probe, and without the module, the page says what is wrong', asy
     await until('the state is named', async () =>
       /No probe yet/.test((await id(page, 'connection').textContent())!),
     );
-    assert.match((await id(page, 'packets-empty').textContent())!, 'ringtapd -i');
+    await until('what to do is said', async () =>
+      (await id(page, 'packets-empty').textContent())!.includes('ringtapd -i'),
+    );
     await picture(page, 'empty-light');
   });
   await visit({ broken: '/ringtap.wasm' }, async ({ page }) => {
@@ -448,10 +451,12 @@ test('at 100,000 packets a second the page keeps up and the main thread stays fr
     assert.is(await field(page, 'shed'), 0);
     const tasks = await page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks);
     const longest = Math.max(0, ...tasks);
+    const blocked = tasks.reduce((sum, duration) => sum + duration - 50, 0);
     console.log(
-      `longest main-thread task at 100,000 packets/s: ${longest < 50 ? 'under 50' : Math.round(longest)} ms`,
+      `main thread at 100,000 packets/s: longest task ${longest ? Math.round(longest) : 'under 50'} ms`,
     );
-    assert.ok(longest < 150, `${longest} ms`); // the aim is 50; other work on a small machine may delay a task
+    // Not one over 50 ms is the aim; on a busy machine a task may be held up, so the sum decides.
+    assert.ok(blocked < seconds * 100, `blocked for ${Math.round(blocked)} ms in ${seconds} s`);
   }));
 
 if (!existsSync(executablePath)) {

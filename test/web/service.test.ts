@@ -144,6 +144,17 @@ test('a filter applies to what is retained, what is frozen and what comes; a wro
   close();
 });
 
+test('small batches are listed under a filter as they come', async () => {
+  const { client, seen, close, settled } = await open();
+  const probe = new TestProbe(1);
+  await client.filter('arp or icmp');
+  for (let i = 0; i < 200; i++) send(client, probe, 25);
+  await settled(() => seen.windows.at(-1)?.total === 300);
+  assert.ok(seen.windows.at(-1)!.rows.every(({ protocol }) => /ARP|ICMP/.test(protocol)));
+  assert.equal(seen.failures, []);
+  close();
+});
+
 test('a filter set before a probe appears holds for it too', async () => {
   const { client, seen, close, settled } = await open();
   await client.filter('udp port 53');

@@ -43,7 +43,16 @@ export class FlowsCard extends LitElement {
       .p-tcp { color: var(--p-tcp); } .p-udp { color: var(--p-udp); } .p-icmp { color: var(--p-icmp); } .p-other { color: var(--p-other); }
       :host { container-type: inline-size; }
       @container (width < 560px) { .last { display: none; } }
-      @container (width < 480px) { .rate, .packets { display: none; } }
+      @container (width < 480px) {
+        .rate { display: none; }
+        thead tr { display: flex; justify-content: flex-end; border-bottom: 1px solid var(--line); }
+        th { border: 0; } th:nth-child(-n + 3) { display: none; }
+        tbody tr { display: grid; grid-template-columns: 62px minmax(0, 1fr) auto; padding: 5px 0; border-bottom: 1px solid var(--line); }
+        td { height: 20px; line-height: 20px; }
+        td:nth-child(2) { grid-area: 1 / 2; } td:nth-child(3) { grid-area: 2 / 2; color: var(--muted); } td:nth-child(3)::before { content: '→ '; }
+        td.bytes { grid-area: 1 / 3; width: auto; } td.packets { grid-area: 2 / 3; width: auto; color: var(--muted); } td.packets::after { content: ' packets'; }
+        td.bytes, td.packets { padding-right: 12px; }
+      }
     `,
   ];
 

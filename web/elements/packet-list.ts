@@ -39,7 +39,7 @@ export class PacketList extends LitElement {
       :host { display: flex; flex-direction: column; min-height: 0; --columns: 82px 122px minmax(110px, 1.1fr) minmax(110px, 1.1fr) 72px 62px minmax(160px, 3fr); }
       .head, .row { display: grid; grid-template-columns: var(--columns); column-gap: 14px; padding: 0 16px 0 13px; align-items: center; }
       .head { height: 30px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); border-top: 1px solid var(--line); background: var(--raised); flex: none; overflow: hidden; scrollbar-gutter: stable; scrollbar-width: thin; }
-      .scroller { position: relative; flex: 1; min-height: 0; overflow-y: scroll; overflow-anchor: none; scrollbar-width: thin; outline-offset: -2px; }
+      .scroller { contain: strict; position: relative; flex: 1; min-height: 0; overflow-y: scroll; overflow-anchor: none; scrollbar-width: thin; outline-offset: -2px; }
       .spacer { position: relative; overflow: hidden; }
       .rows { position: absolute; inset: 0 0 auto 0; will-change: transform; }
       .row { height: ${ROW_PX}px; font: 12px/1 var(--mono); font-variant-numeric: tabular-nums; cursor: pointer; border-left: 3px solid transparent; }
