@@ -59,8 +59,9 @@ export function nanoseconds(value: Long | number | null | undefined): bigint {
   return BigInt.asUintN(64, (BigInt(value.getHighBits()) << 32n) | BigInt(value.getLowBitsUnsigned()));
 }
 
-/** The other way: for `fixed64` fields that carry nanoseconds. */
-export function long(value: bigint): Long {
+/** The other way: a count (exact below 2^53) or nanoseconds as protobuf's 64-bit integer. */
+export function long(value: bigint | number): Long {
+  if (typeof value === 'number') return Long.fromNumber(value, true);
   const bits = BigInt.asUintN(64, value);
   return Long.fromBits(Number(bits & 0xffffffffn), Number(bits >> 32n), true);
 }

@@ -52,7 +52,13 @@ function buildWeb() {
 
 const steps = {
   proto: {
-    inputs: ['proto/ringtap.proto', 'proto/constants.json', 'asm/fields.json', 'proto/generate.mjs'],
+    inputs: [
+      'proto/ringtap.proto',
+      'proto/constants.json',
+      'proto/golden.json',
+      'asm/fields.json',
+      'proto/generate.mjs',
+    ],
     run: () => run(process.execPath, ['proto/generate.mjs']),
   },
   native: {

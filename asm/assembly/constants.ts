@@ -4,7 +4,7 @@ export const PROTOCOL_VERSION: u32 = 1;
 /** Version of the WASM module's exported functions and layouts. */
 export const ABI_VERSION: u32 = 1;
 /** pcapng Section Header Block. */
-export const BT_SHB: u32 = 0x0a0d0d0a;
+export const BT_SHB: u32 = 0x0A0D0D0A;
 /** pcapng Interface Description Block. */
 export const BT_IDB: u32 = 0x00000001;
 /** pcapng Packet Block (obsolete). */
@@ -20,13 +20,13 @@ export const BT_EPB: u32 = 0x00000006;
 /** Local-use block that pads a recorder block to its alignment; body is ignored. */
 export const BT_PAD: u32 = 0x80005254;
 /** Byte-order magic of the SHB. */
-export const PCAPNG_MAGIC: u32 = 0x1a2b3c4d;
+export const PCAPNG_MAGIC: u32 = 0x1A2B3C4D;
 /** pcap, microseconds. */
-export const PCAP_MAGIC_US: u32 = 0xa1b2c3d4;
+export const PCAP_MAGIC_US: u32 = 0xA1B2C3D4;
 /** pcap, nanoseconds. */
-export const PCAP_MAGIC_NS: u32 = 0xa1b23c4d;
+export const PCAP_MAGIC_NS: u32 = 0xA1B23C4D;
 /** pcap, Kuznetzov's modified record header. */
-export const PCAP_MAGIC_MODIFIED: u32 = 0xa1b2cd34;
+export const PCAP_MAGIC_MODIFIED: u32 = 0xA1B2CD34;
 /** opt_endofopt. */
 export const OPT_END: u32 = 0;
 /** opt_comment. */
@@ -58,7 +58,7 @@ export const OPT_ISB_OSDROP: u32 = 7;
 /** isb_usrdeliv. */
 export const OPT_ISB_USRDELIV: u32 = 8;
 /** Local-use option in the ISB that starts a recorder block: struct block_header of native/src/block.h. */
-export const OPT_BLOCK_HEADER: u32 = 0xa001;
+export const OPT_BLOCK_HEADER: u32 = 0xA001;
 /** Recorder blocks start and end on multiples of this. */
 export const BLOCK_ALIGN_BYTES: u32 = 4096;
 /** Recorder block size. */
