@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static char *trim(char *text) {
@@ -20,8 +19,11 @@ static int apply_line(struct options *o, const char *path, int number, char *lin
   char *equals = strchr(name, '=');
   if (!equals) return fail(f, 0, "%s:%d: no '='; write long-name=value", path, number);
   *equals = 0;
-  char *value = strdup(trim(equals + 1));
-  if (!value) return fail(f, ENOMEM, "%s: no memory", path);
+  const char *text = trim(equals + 1);
+  size_t bytes = strlen(text) + 1;
+  if (bytes > sizeof o->config_text - o->config_used) return fail(f, 0, "%s:%d: file too long; shorten it", path, number);
+  char *value = memcpy(o->config_text + o->config_used, text, bytes);
+  o->config_used += bytes;
   struct failure inner;
   if (!strcmp(trim(name), "config")) return fail(f, 0, "%s:%d: config files do not nest", path, number);
   int rc = options_set(o, trim(name), value, &inner);

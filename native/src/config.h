@@ -3,6 +3,6 @@
 #define RINGTAP_CONFIG_H
 #include "options.h"
 
-// Applies every line; the command line, read later, wins. Values live as long as the process.
+// Applies every line; the command line, read later, wins. Values lie in `o`.
 int config_read(struct options *o, const char *path, struct failure *f);
 #endif

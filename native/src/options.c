@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "config.h"
 #include "constants.h"
+#include "pcapng.h"
 
 enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32 };
 
@@ -228,8 +229,8 @@ static int validate(struct options *o, struct failure *f) {
   if (!rc) rc = check_source(o, f);
   if (!rc) rc = check_outputs(o, f);
   // Short files want blocks that fit into them.
-  uint64_t fits = o->rotate_bytes / 4096 * 4096;
-  if (fits && o->block_bytes > fits) o->block_bytes = fits < 65536 ? 65536 : fits;
+  uint64_t fits = o->rotate_bytes < 128u << 10 ? 64u << 10 : (o->rotate_bytes - SECTION_BYTES_MAX) / 4096 * 4096;
+  if (o->rotate_bytes && o->block_bytes > fits) o->block_bytes = fits;
   if (!o->flush_given && o->write_path && !strcmp(o->write_path, "-")) o->flush_ns = 100 * NS_PER_MS;
   return rc;
 }

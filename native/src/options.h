@@ -2,6 +2,7 @@
 #ifndef RINGTAP_OPTIONS_H
 #define RINGTAP_OPTIONS_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "log.h"
@@ -28,10 +29,12 @@ struct options {
   uint64_t stats_ns;
   bool list_interfaces, check, version, help, verbose;
   bool flush_given;
+  char config_text[4 * FILTER_BYTES_MAX];  // values read from --config
+  size_t config_used;
 };
 
 // 0, or a negative number with one clear line in `f`: the usage was wrong (exit 2). Strings point into
-// argv or into memory that lives as long as the process.
+// argv or into `o` itself: do not copy it.
 int options_parse(struct options *o, int argc, char **argv, struct failure *f);
 // Sets one option by its long name, as a line `name=value` of a --config file does.
 int options_set(struct options *o, const char *name, const char *value, struct failure *f);

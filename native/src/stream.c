@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,10 +35,16 @@ int stream_open(const char *path, struct failure *f) {
   return fd < 0 ? fail(f, errno, "stdout: %s; pipe it or redirect it", strerror(errno)) : fd;
 }
 
+// Never blocks on a fifo of ours or a socket; a terminal or device may.
+static ssize_t write_some(int fd, const void *data, size_t bytes) {
+  ssize_t n = send(fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return n < 0 && errno == ENOTSOCK ? write(fd, data, bytes) : n;
+}
+
 int stream_write(int fd, const void *data, size_t bytes, const atomic_bool *stopping, size_t *written) {
   uint64_t moved_ns = clock_monotonic_ns();
   for (*written = 0; *written < bytes;) {
-    ssize_t n = write(fd, (const char *)data + *written, bytes - *written);
+    ssize_t n = write_some(fd, (const char *)data + *written, bytes - *written);
     if (n > 0) {
       *written += (size_t)n;
       moved_ns = clock_monotonic_ns();
