@@ -40,13 +40,18 @@ export function pcapngRun(): u32 {
     if (type == BT_SHB && !sectionOrder()) return GO;
     const total = blockTotal();
     if (!total) return GO;
+    if (!isRead(type)) {
+      S.advanceUnchecked(total, word(cur + 4, swapped), swapped);
+      continue;
+    }
+    // A block is read when all of it is here and its two lengths agree; of a very long one, its start.
     const held = min(total, HELD_MAX);
-    const wanted = isRead(type) ? held : BLOCK_MIN;
-    if (left() < wanted) return GO;
-    if (left() >= total && !trailerAgrees(total)) return GO;
+    if (left() < held) return GO;
+    if (held == total && !trailerAgrees(total)) return GO;
     const stop = block(swapped ? bswap<u32>(type) : type, held, total);
     if (stop != GO || S.errorCode) return stop;
-    S.advance(total);
+    if (held == total) S.advance(total);
+    else S.advanceUnchecked(total, word(cur + 4, swapped), swapped);
   }
   return GO;
 }

@@ -31,6 +31,10 @@ export let cur: usize = CHUNK_BASE;
 export let limit: usize = CHUNK_BASE;
 /** Bytes of the stream still to be passed over before the next record. */
 let skip: u32 = 0;
+/** Length that the trailer of the block passed over must repeat; 0 when none is due. */
+let trailer: u32 = 0;
+let trailerOrder: bool = false;
+let blockOffset: u64 = 0;
 /** Position in the stream of CHUNK_BASE. */
 let chunkOffset: u64 = 0;
 
@@ -44,6 +48,7 @@ export function streamReset(): void {
   cur = CHUNK_BASE;
   limit = CHUNK_BASE;
   skip = 0;
+  trailer = 0;
   chunkOffset = 0;
   errorKind = 0;
   errorCode = 0;
@@ -62,14 +67,28 @@ export function extend(length: usize): void {
   limit += length;
 }
 
-/** Passes over what is left of a long block; false while it goes on beyond the chunk. */
+/** Passes over what is left of a block; false while it goes on beyond the chunk, or ends wrongly. */
 @inline
 export function settle(): bool {
-  if (!skip) return true;
+  return (!skip && !trailer) || pass();
+}
+
+function pass(): bool {
   const step = min<usize>(skip, limit - cur);
   cur += step;
   skip -= <u32>step;
-  return skip == 0;
+  if (skip || !trailer) return skip == 0;
+  if (limit - cur < 4) return false;
+  const second = word(cur, trailerOrder);
+  const first = trailer;
+  trailer = 0;
+  if (first != second) {
+    fail(KIND_DAMAGED, E_BLOCK_TRAILER, first, second);
+    errorOffset = blockOffset;
+    return false;
+  }
+  cur += 4;
+  return true;
 }
 
 @inline
@@ -88,6 +107,14 @@ export function advance(length: u32): void {
   cur = limit;
 }
 
+/** Ends a block of `total` bytes whose last four must repeat `stated`, once they are here. */
+export function advanceUnchecked(total: u32, stated: u32, swapped: bool): void {
+  blockOffset = offset();
+  trailer = stated;
+  trailerOrder = swapped;
+  advance(total - 4);
+}
+
 export function offset(): u64 {
   return chunkOffset + cur - CHUNK_BASE;
 }
@@ -100,11 +127,12 @@ export function fail(kind: u32, code: u32, a: u32 = 0, b: u32 = 0): void {
   errorB = b;
   cur = limit;
   skip = 0;
+  trailer = 0;
 }
 
 /** True when the input ended between records. */
 export function whole(): bool {
-  return skip == 0 && cur == limit;
+  return skip == 0 && trailer == 0 && cur == limit;
 }
 
 /** A load in the byte order of the file or section. */

@@ -165,6 +165,11 @@ export class Engine {
     this.#filter.set(expression);
   }
 
+  /** Why packets of a linktype met since setFilter could not be filtered and count as not matching, or null. */
+  get filterProblem(): string | null {
+    return this.#filter.problem;
+  }
+
   /** Packet tree with byte ranges. Never throws on hostile bytes; frames over 262144 bytes are cut. */
   decode(linktype: number, bytes: Uint8Array, wirelen = bytes.length): TreeNode[] {
     const frame = this.#clip(bytes);

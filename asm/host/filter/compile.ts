@@ -259,8 +259,7 @@ export class Compiler {
       throw new FilterError(`'${protocol}' cannot qualify an IPv6 address`, at);
     const one = (offset: number): Block => {
       const start = this.link.network(at) + offset;
-      // Last word first, as libpcap does.
-      const words = [3, 2, 1, 0].map((i) => {
+      const words = [0, 1, 2, 3].map((i) => {
         const bits = Math.min(32, Math.max(0, id.prefix - i * 32));
         return compare(start + i * 4, 4, id.words[i]!, bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0);
       });

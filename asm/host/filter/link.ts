@@ -29,14 +29,15 @@ const VLAN_TPIDS = [0x8100, 0x88a8, 0x9100];
 const ETHERMTU = 1500;
 const SLL_802_2 = 4;
 const SLL_OUTGOING = 4;
-/** Linux's, whatever wrote the file: libpcap compares with its own machine's. */
 const AF_INET = 2;
-const AF_INET6 = 10;
+/** BSD's, FreeBSD's and macOS's; libpcap asks for these three when it reads files, not for Linux's 10. */
+const AF_INET6 = [24, 28, 30];
 const ALU_AND = 0x50;
 
 const LINKTYPE_RAW_BSD = 12;
 const LINKTYPE_RAW_OPENBSD = 14;
 const LINKTYPE_PPP_HDLC = 50;
+const LINKTYPE_C_HDLC = 104;
 
 /** The expression makes no sense for this linktype: its packets never match. */
 export class LinkError extends FilterError {
@@ -61,10 +62,12 @@ const SHAPES: Record<number, Shape> = {
   [LINKTYPE_RAW_OPENBSD]: { name: 'raw IP', type: null, payload: 0 },
   [LINKTYPE_IPV4]: { name: 'raw IPv4', type: null, payload: 0 },
   [LINKTYPE_IPV6]: { name: 'raw IPv6', type: null, payload: 0 },
+  [LINKTYPE_C_HDLC]: { name: 'Cisco HDLC', type: 2, payload: 4 },
   [LINKTYPE_PPP]: { name: 'PPP', type: 2, payload: 4 },
   [LINKTYPE_PPP_HDLC]: { name: 'PPP', type: 2, payload: 4 },
 };
 
+const MPLS_LINKS = new Set([LINKTYPE_ETHERNET, LINKTYPE_PPP, LINKTYPE_C_HDLC]);
 const PPP_TYPES: Record<number, number> = {
   [ETHERTYPE_IPV4]: 0x21,
   [ETHERTYPE_IPV6]: 0x57,
@@ -116,7 +119,7 @@ export class Link {
   /** The frame carries this ethertype, or, up to ETHERMTU, this LLC SAP. */
   carries(type: number, at: number): Block {
     this.#known(at);
-    if (this.#labels) return this.#mplsCarries(type);
+    if (this.#labels) return this.#mplsCarries(type, at);
     switch (this.#linktype) {
       case LINKTYPE_ETHERNET:
         return type <= ETHERMTU ? this.#ethernetSap(type) : compare(this.#type, 2, type);
@@ -125,6 +128,8 @@ export class Link {
         return type <= ETHERMTU
           ? and(compare(this.#type, 2, SLL_802_2), compare(this.#payload, 1, type))
           : compare(this.#type, 2, type);
+      case LINKTYPE_C_HDLC:
+        return compare(this.#type, 2, type);
       case LINKTYPE_PPP:
       case LINKTYPE_PPP_HDLC:
         return compare(this.#type, 2, PPP_TYPES[type] ?? type);
@@ -142,18 +147,17 @@ export class Link {
   }
 
   /** The bottom label, and IP by its version: nothing names what follows (RFC 3032). */
-  #mplsCarries(type: number): Block {
+  #mplsCarries(type: number, at: number): Block {
     const version = VERSIONS[type];
-    if (version === undefined) return NEVER;
+    if (version === undefined) throw new LinkError('only IPv4 and IPv6 can be told after mpls', at);
     const network = this.#payload + this.#network;
     return and(compare(network - 2, 1, 1, 1), compare(network, 1, version, 0xf0));
   }
 
   #familyCarries(type: number): Block {
-    const family = type === ETHERTYPE_IPV4 ? AF_INET : type === ETHERTYPE_IPV6 ? AF_INET6 : undefined;
-    if (family === undefined) return NEVER;
+    const families = type === ETHERTYPE_IPV4 ? [AF_INET] : type === ETHERTYPE_IPV6 ? AF_INET6 : [];
     const bigEndian = this.#linktype === LINKTYPE_LOOP || this.#swapped;
-    return compare(0, 4, bigEndian ? family : family * 0x1000000);
+    return or(NEVER, ...families.map((family) => compare(0, 4, bigEndian ? family : family * 0x1000000)));
   }
 
   #rawCarries(type: number): Block {
@@ -174,7 +178,7 @@ export class Link {
   }
 
   mpls(label: number | undefined, at: number): Block {
-    if (!this.isEthernet && this.#linktype !== LINKTYPE_PPP) this.fail('no mpls', at);
+    if (!MPLS_LINKS.has(this.#linktype)) this.fail('no mpls', at);
     const network = this.#payload + this.#network;
     // After a label comes another exactly when the first is not the bottom of the stack.
     let block = this.#labels ? compare(network - 2, 1, 0, 1) : this.carries(ETHERTYPE_MPLS, at);

@@ -28,9 +28,15 @@ const RESERVED = new Set([
 /** Throws FilterError. A blank expression is not an expression: callers leave it out. */
 export function parseFilter(text: string): Expr {
   const parser = new Parser(tokenize(text));
-  const expr = parser.expression();
-  parser.expectEnd();
-  return expr;
+  try {
+    const expr = parser.expression();
+    parser.expectEnd();
+    return expr;
+  } catch (error) {
+    // What was tried as arithmetic may have failed further on: that is the better message.
+    const { furthest } = parser;
+    throw error instanceof FilterError && furthest && furthest.position > error.position ? furthest : error;
+  }
 }
 
 /** A cursor over tokens with the grammar's rules; arithmetic is in arith-parser.ts. */
@@ -38,6 +44,8 @@ export class Parser {
   #at = 0;
   #nest = 0;
   #last: Qualifiers | undefined;
+  /** The mistake that stopped the longest try at arithmetic. */
+  furthest: FilterError | undefined;
 
   constructor(readonly tokens: readonly Token[]) {}
 
@@ -126,19 +134,12 @@ export class Parser {
         return { kind: 'relation', at, operator, left, right: parseArith(this) };
       }
     } catch (error) {
-      const wentInside = this.tokens.slice(start, this.#at).some(({ text }) => text === '[');
-      if (wentInside || !(error instanceof FilterError) || this.#relationAhead(start)) throw error;
+      if (!(error instanceof FilterError)) throw error;
+      if (error.position > (this.furthest?.position ?? -1)) this.furthest = error;
     }
     this.#at = start;
     this.#nest = nest;
     return undefined;
-  }
-
-  /** An operator was already read, so the mistake is in the comparison itself. */
-  #relationAhead(start: number): boolean {
-    return this.tokens
-      .slice(start, this.#at)
-      .some(({ kind, text }) => kind === 'symbol' && text in RELATIONS);
   }
 
   #mayBeArithmetic(): boolean {
@@ -202,7 +203,8 @@ export class Parser {
         this.#last = { protocol };
         return { kind: 'protocol', at, name: protocol };
       }
-      if (!this.#last) this.fail('expected a primitive such as host, net, port, tcp or vlan');
+      if (!this.#last || !this.#startsId())
+        this.fail('expected a primitive such as host, net, port, tcp or vlan');
       return this.#ids(this.#last);
     }
     const qualifiers: Qualifiers = {
@@ -212,6 +214,12 @@ export class Parser {
     };
     this.#last = qualifiers;
     return this.#ids(qualifiers);
+  }
+
+  #startsId(): boolean {
+    const { token } = this;
+    if (token.kind === 'word') return token.escaped || !RESERVED.has(token.text);
+    return token.kind !== 'symbol' && token.kind !== 'end';
   }
 
   #protocol(): string | undefined {

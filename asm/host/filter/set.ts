@@ -14,6 +14,7 @@ const SWAPPED = 0x80000000;
 export class FilterSet {
   readonly #module: Module;
   #expr: Expr | null = null;
+  #problem: string | null = null;
 
   constructor(module: Module) {
     this.#module = module;
@@ -24,7 +25,13 @@ export class FilterSet {
     const expr = expression?.trim() ? parseFilter(expression) : null;
     if (expr) this.#check(expr);
     this.#expr = expr;
+    this.#problem = null;
     this.#module.fn.filter_clear(expr ? 1 : 0);
+  }
+
+  /** Why packets of some linktype met so far cannot match at all; null when there are none such. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   /** Mistakes that no linktype can mend are found now, with Ethernet's program. */
@@ -61,8 +68,9 @@ export class FilterSet {
     try {
       return compileFilter(this.#expr!, { linktype: key & 0xffff, swapped: (key & SWAPPED) !== 0 });
     } catch (error) {
-      if (error instanceof LinkError) return assemble(NEVER);
-      throw error;
+      if (!(error instanceof LinkError)) throw error;
+      this.#problem ??= error.message;
+      return assemble(NEVER);
     }
   }
 }
