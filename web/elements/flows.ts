@@ -8,11 +8,13 @@ import { base, card } from './styles.js';
 
 const SHOWN = 50;
 
+/** Of others the port columns carry the ICMP type and code, or nothing. */
+const hasPorts = ({ proto }: FlowRow) => proto === 'tcp' || proto === 'udp' || proto === 'sctp';
+
 /** A pcap-filter expression for one conversation, both directions. */
 export function flowFilter(flow: FlowRow): string {
   const parts = [`host ${flow.origAddr}`, `host ${flow.respAddr}`];
-  const ported = flow.proto === 'tcp' || flow.proto === 'udp' || flow.proto === 'sctp';
-  if (ported) parts.push(flow.proto, `port ${flow.origPort}`, `port ${flow.respPort}`);
+  if (hasPorts(flow)) parts.push(flow.proto, `port ${flow.origPort}`, `port ${flow.respPort}`);
   return parts.join(' and ');
 }
 
@@ -107,8 +109,8 @@ export class FlowsCard extends LitElement {
   }
 
   #renderFlow(flow: FlowRow) {
-    const originator = formatEndpoint(flow.origAddr, flow.origPort);
-    const responder = formatEndpoint(flow.respAddr, flow.respPort);
+    const originator = formatEndpoint(flow.origAddr, hasPorts(flow) ? flow.origPort : 0);
+    const responder = formatEndpoint(flow.respAddr, hasPorts(flow) ? flow.respPort : 0);
     const choose = () => this.#emit('rt-filter', flowFilter(flow));
     return html`
       <tr tabindex="0" title="Show only these packets" @click=${choose} @keydown=${(event: KeyboardEvent) => {
