@@ -20,7 +20,7 @@ function segment(
 ): Segment {
   const payload = new Uint8Array(bytes).fill(firstNo & 255);
   if (!matches) return { firstNo, packets, payload, matched: null, matchedCount: packets };
-  const matched = new Uint32Array((packets + 31) >>> 5);
+  const matched = new Uint32Array(((packets + 31) >>> 5) + 3); // room to spare, as the scan leaves
   let matchedCount = 0;
   for (let i = 0; i < packets; i++) {
     if (!matches(firstNo + i)) continue;

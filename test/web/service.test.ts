@@ -131,7 +131,7 @@ test('a filter applies to what is retained, what is frozen and what comes; a wro
   await client.freeze(null);
   send(client, probe, 500);
   await settled(() => seen.windows.at(-1)?.newer === 10);
-  const problem = await client.filter('arp and porrt 80');
+  const problem = await client.filter('arp and ) 80');
   assert.is(problem?.position, 8);
   assert.ok(problem!.message.length > 5);
   assert.is(await client.filter('icmp'), null);
@@ -140,6 +140,17 @@ test('a filter applies to what is retained, what is frozen and what comes; a wro
   client.thaw();
   assert.is(await client.filter(null), null);
   await settled(() => seen.windows.at(-1)?.total === 1000);
+  assert.equal(seen.failures, []);
+  close();
+});
+
+test('small batches are listed under a filter as they come', async () => {
+  const { client, seen, close, settled } = await open();
+  const probe = new TestProbe(1);
+  await client.filter('arp or icmp');
+  for (let i = 0; i < 200; i++) send(client, probe, 25);
+  await settled(() => seen.windows.at(-1)?.total === 300);
+  assert.ok(seen.windows.at(-1)!.rows.every(({ protocol }) => /ARP|ICMP/.test(protocol)));
   assert.equal(seen.failures, []);
   close();
 });
@@ -178,7 +189,7 @@ test('damaged, short and lying batches are told and the next one is read', async
   send(client, probe, 100);
   const whole = new TestProbe(1).batch(10).batch!.payload!;
   const broken = whole.slice();
-  broken.fill(0xff, 40, 80);
+  broken.fill(0xff, 4, 8); // the first block’s length
   send(client, probe, 10, broken);
   send(client, probe, 10, whole.slice(0, whole.length - 7));
   send(client, probe, 11, whole);

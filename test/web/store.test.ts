@@ -147,6 +147,54 @@ test('after a reconnect the page says what was missed and that recording went on
   assert.is(store.state.shown!.sequence.missed, 1234);
 });
 
+test('what a restarted gateway and a resending probe say about an absence is counted once', () => {
+  const { clock, store, receive, connect } = setup();
+  const probe = new TestProbe(1);
+  receive(probe.up(), probe.batch(10), probe.batch(10), probe.ledger());
+  connect('waiting', 'the connection was lost');
+  clock.ms += 4000;
+  connect('open');
+  const resent = probe.batch(5); // kept by the probe, unacknowledged
+  probe.batch(300); // shed by it
+  const all = {
+    probe: 1,
+    firstSeq: Long.fromNumber(1),
+    lastSeq: Long.fromNumber(2),
+    packets: Long.fromNumber(20),
+    cause: 2,
+  };
+  const shed = {
+    ...all,
+    firstSeq: Long.fromNumber(4),
+    lastSeq: Long.fromNumber(4),
+    packets: Long.fromNumber(300),
+  };
+  receive(probe.up(), { gap: all }, resent, { gap: shed }, probe.batch(7), probe.ledger());
+  assert.is(store.state.shown!.sequence.missed, 300);
+  const told = store.state.events.filter(({ title, detail }) => /not shown|missing/.test(title + detail));
+  assert.equal(
+    told.map(({ title }) => title),
+    ['Gateway was away 4.0 s'],
+  );
+  assert.match(
+    told[0]!.detail,
+    '300 packets are missing here; recording continued, 312 packets stored meanwhile',
+  );
+  assert.equal(store.state.shown!.sample, { seen: 32, of: 332 });
+  clock.ms += 10_000;
+  probe.batch(9);
+  receive(probe.batch(1));
+  assert.is(titles(store)[0], '9 packets not shown here');
+});
+
+test('sampling on purpose is part of what this page did not see', () => {
+  const { store, receive } = setup();
+  const probe = new TestProbe(1);
+  const sampled = (total: number) => ({ sampledOutTotal: Long.fromNumber(total) });
+  receive(probe.up(), probe.batch(10, sampled(500)), probe.batch(10, sampled(560)));
+  assert.equal(store.state.shown!.sample, { seen: 20, of: 80 });
+});
+
 test('a new run of a probe starts its counts again', () => {
   const { port, store, receive } = setup();
   const probe = new TestProbe(1);

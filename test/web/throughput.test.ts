@@ -38,6 +38,18 @@ test('a stretch without ledgers is a gap with its exact mean, not zeros', () => 
   assert.is(gap.endMs - gap.startMs, 7000);
 });
 
+test('a gap is one even when it is the first thing seen', () => {
+  const throughput = new Throughput();
+  throughput.add(at(0, 0));
+  throughput.add(at(10, 1000));
+  assert.is(throughput.latest?.gap, true);
+  throughput.add(at(11, 1100));
+  assert.equal(
+    throughput.points.map((point) => point.gap),
+    [true, false],
+  );
+});
+
 test('a probe that reports every five seconds has no gaps', () => {
   const throughput = new Throughput();
   for (const second of [0, 5, 10, 15]) throughput.add(at(second, second));

@@ -7,10 +7,15 @@ import type { EventLog } from './events.js';
 import { formatCount, formatDuration, plural } from './format.js';
 import type { ProbeRun } from './probe.js';
 
+/** What is missed this long after the first batch still belongs to the absence: probes resend first. */
+const SETTLE_MS = 5000;
+
 interface Absence {
   eventId: number;
   storedBefore: number | null;
   missed: number | null;
+  /** When the first batch came. */
+  resumedMs: number | null;
   storedMeanwhile: number | null;
 }
 
@@ -36,17 +41,34 @@ export class Absences {
     const eventId = this.#log.add(nowMs, 'warning', title, 'Waiting for the probe to say what was missed.');
     for (const run of runs) {
       const storedBefore = run.ledger?.stored ?? null;
-      this.#open.set(run.key, { eventId, storedBefore, missed: null, storedMeanwhile: null });
+      this.#open.set(run.key, {
+        eventId,
+        storedBefore,
+        missed: null,
+        resumedMs: null,
+        storedMeanwhile: null,
+      });
     }
     this.#lostAtMs = null;
   }
 
-  /** The first batch after an absence says what was missed. False: there was no absence to explain. */
-  missed(run: ProbeRun, packets: number): boolean {
+  /** Whether what goes missing in this run now is explained by an absence. */
+  explains(run: ProbeRun, nowMs: number): boolean {
     const absence = this.#open.get(run.key);
-    if (!absence || absence.missed !== null) return false;
-    absence.missed = packets;
-    this.#explain(run, absence);
+    if (!absence) return false;
+    if (absence.resumedMs === null || nowMs - absence.resumedMs <= SETTLE_MS) return true;
+    this.#open.delete(run.key);
+    return false;
+  }
+
+  /** A batch came, `packets` before it never did. False: no absence explains that. */
+  missed(run: ProbeRun, packets: number, nowMs: number): boolean {
+    const absence = this.explains(run, nowMs) ? this.#open.get(run.key) : undefined;
+    if (!absence) return false;
+    const first = absence.missed === null;
+    absence.missed = (absence.missed ?? 0) + packets;
+    absence.resumedMs ??= nowMs;
+    if (first || packets) this.#explain(run, absence);
     return true;
   }
 
@@ -78,6 +100,5 @@ export class Absences {
       );
     }
     this.#log.amend(absence.eventId, { detail: `${run.identity.name}: ${parts.join('; ')}.` });
-    if (parts.length === 2) this.#open.delete(run.key);
   }
 }

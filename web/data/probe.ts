@@ -48,12 +48,6 @@ export interface LedgerView {
   poolBlocks: number;
 }
 
-/** Totals a batch carries; differences of them say what share of the traffic this page was sent. */
-interface UplinkTotals {
-  sampledOut: number;
-  uplinkDrops: number;
-}
-
 /** The gateway's own parse of the same batches. */
 export interface GatewayView {
   packets: number;
@@ -81,8 +75,9 @@ export interface ProbeRun {
   damagedBatches: number;
   /** Received but not parsed because the worker could not keep up. */
   shedPackets: number;
-  uplinkFirst: UplinkTotals | null;
-  uplinkLast: UplinkTotals | null;
+  /** Batch.sampled_out_total of the first and of the last batch received here. */
+  sampledOutFirst: number | null;
+  sampledOutLast: number | null;
   /** Marks on the chart: probe-clock times at which packets went missing here. */
   gapMarksMs: number[];
 }
@@ -124,8 +119,8 @@ export function newRun(key: number, identity: ProbeIdentity): ProbeRun {
     parsed: 0,
     damagedBatches: 0,
     shedPackets: 0,
-    uplinkFirst: null,
-    uplinkLast: null,
+    sampledOutFirst: null,
+    sampledOutLast: null,
     gapMarksMs: [],
   };
 }
@@ -171,26 +166,22 @@ export function applyLedger(run: ProbeRun, ledger: ringtap.Ledger, nowMs: number
   });
 }
 
-/** Remember what the uplink had shed by the time of this batch. */
+/** Remember what the uplink had sampled out by the time of this batch. */
 export function applyUplinkTotals(run: ProbeRun, batch: ringtap.Batch): void {
-  const totals = { sampledOut: count(batch.sampledOutTotal), uplinkDrops: count(batch.uplinkDropsTotal) };
-  run.uplinkFirst ??= totals;
-  run.uplinkLast = totals;
+  run.sampledOutLast = count(batch.sampledOutTotal);
+  run.sampledOutFirst ??= run.sampledOutLast;
 }
 
 /**
  * How much of the recorded traffic this page was shown since it opened: packets seen and packets
- * that existed. Null before the first batch.
+ * that existed. Batches the uplink dropped are numbered, so they are among the missed. Null before
+ * the first batch.
  */
 function sampleOf(run: ProbeRun): { seen: number; of: number } | null {
-  if (!run.uplinkFirst || !run.uplinkLast) return null;
-  const shed =
-    run.uplinkLast.sampledOut -
-    run.uplinkFirst.sampledOut +
-    run.uplinkLast.uplinkDrops -
-    run.uplinkFirst.uplinkDrops;
-  const seen = run.sequence.received - run.shedPackets;
-  return { seen, of: run.sequence.received + run.sequence.missed + Math.max(0, shed) };
+  if (run.sampledOutFirst === null || run.sampledOutLast === null) return null;
+  const sampledOut = Math.max(0, run.sampledOutLast - run.sampledOutFirst);
+  const { received, missed } = run.sequence;
+  return { seen: received - run.shedPackets, of: received + missed + sampledOut };
 }
 
 /** A run at one moment: plain data that does not change any more. */

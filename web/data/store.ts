@@ -262,7 +262,11 @@ export class LiveStore {
     const packets = optionalCount(gap.packets);
     const first = count(gap.firstSeq);
     const last = count(gap.lastSeq);
+    // Only what this page would have got next is news: a gateway that was restarted announces
+    // everything before its own start, most of which was received here. The next batch knows exactly.
+    if (run.sequence.before === null || first <= run.sequence.lastSeq) return;
     run.sequence.gap(last, packets);
+    if (this.#absences.explains(run, this.#options.now())) return;
     const what =
       packets === null ? `Batches ${first} to ${last}, packets unknown,` : plural(packets, 'packet');
     const why =
@@ -300,7 +304,12 @@ export class LiveStore {
 
   #explainMissing(run: ProbeRun, arrival: { missing: number; announced: boolean }): void {
     if (arrival.missing) this.#mark(run);
-    if (this.#absences.missed(run, arrival.missing) || !arrival.missing || arrival.announced) return;
+    if (
+      this.#absences.missed(run, arrival.missing, this.#options.now()) ||
+      !arrival.missing ||
+      arrival.announced
+    )
+      return;
     const title = `${plural(arrival.missing, 'packet')} not shown here`;
     this.#log.add(
       this.#options.now(),

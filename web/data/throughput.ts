@@ -28,7 +28,6 @@ interface Reading {
 export class Throughput {
   points: readonly ThroughputPoint[] = [];
   #last: Reading | null = null;
-  #usualSeconds = Number.POSITIVE_INFINITY;
 
   /** The newest complete point, null before there is one. */
   get latest(): ThroughputPoint | null {
@@ -45,19 +44,23 @@ export class Throughput {
     }
     if (reading.tsNs - last.tsNs < POINT_NS) return;
     const seconds = Number(reading.tsNs - last.tsNs) / 1e9;
-    this.#usualSeconds = Math.min(this.#usualSeconds, seconds);
     this.#append({
       startMs: Number(last.tsNs / 1_000_000n),
       endMs: Number(reading.tsNs / 1_000_000n),
       packetsPerSecond: (reading.packets - last.packets) / seconds,
       bitsPerSecond: ((reading.bytes - last.bytes) * 8) / seconds,
-      gap: seconds > GAP_FACTOR * Math.max(1, this.#usualSeconds),
+      gap: false,
     });
     this.#last = reading;
   }
 
-  // A new array each time: whoever drew the old one can tell that it changed.
+  // A new array each time: whoever drew the old one can tell that it changed. What counts as a gap
+  // is judged anew, because how often this probe reports shows only after some ledgers.
   #append(point: ThroughputPoint): void {
-    this.points = [...this.points.slice(-(HISTORY_POINTS - 1)), point];
+    const points = [...this.points.slice(-(HISTORY_POINTS - 1)), point];
+    const usualMs =
+      points.length < 2 ? 1000 : Math.min(...points.map(({ startMs, endMs }) => endMs - startMs));
+    const gapMs = GAP_FACTOR * Math.max(1000, usualMs);
+    this.points = points.map((each) => ({ ...each, gap: each.endMs - each.startMs > gapMs }));
   }
 }

@@ -2,7 +2,7 @@
  * The decode tree as rows to show, and the way between bytes and nodes. Pure.
  * A node's path is its child indexes from the root, joined: '2.0.1'.
  */
-import type { TreeNode } from '../../asm/host/types.js';
+import type { TreeNode } from '../worker/messages.js';
 
 export interface TreeRow {
   path: string;

@@ -47,7 +47,7 @@ export class App extends LitElement {
       main { padding: 16px 20px 32px; display: grid; gap: 16px; max-width: 2200px; margin: 0 auto; }
       .cards {
         display: grid; gap: 16px;
-        grid-template-columns: minmax(300px, 4fr) minmax(0, 7fr) minmax(370px, 5fr);
+        grid-template-columns: minmax(270px, 3fr) minmax(0, 7fr) minmax(360px, 4.4fr);
         grid-template-areas: 'chart chart ledger' 'protocols flows ledger';
         grid-template-rows: minmax(0, auto) minmax(300px, 1fr);
       }

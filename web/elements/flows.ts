@@ -8,11 +8,13 @@ import { base, card } from './styles.js';
 
 const SHOWN = 50;
 
+/** Of others the port columns carry the ICMP type and code, or nothing. */
+const hasPorts = ({ proto }: FlowRow) => proto === 'tcp' || proto === 'udp' || proto === 'sctp';
+
 /** A pcap-filter expression for one conversation, both directions. */
 export function flowFilter(flow: FlowRow): string {
   const parts = [`host ${flow.origAddr}`, `host ${flow.respAddr}`];
-  const ported = flow.proto === 'tcp' || flow.proto === 'udp' || flow.proto === 'sctp';
-  if (ported) parts.push(flow.proto, `port ${flow.origPort}`, `port ${flow.respPort}`);
+  if (hasPorts(flow)) parts.push(flow.proto, `port ${flow.origPort}`, `port ${flow.respPort}`);
   return parts.join(' and ');
 }
 
@@ -26,21 +28,33 @@ export class FlowsCard extends LitElement {
     card,
     css`
       .scroll { flex: 1 1 0; min-height: 250px; overflow: auto; padding: 0 4px 8px 0; scrollbar-width: thin; }
-      table { width: 100%; border-collapse: collapse; font-size: 12.5px; table-layout: fixed; }
+      table { width: 100%; border-collapse: collapse; font-size: 12px; table-layout: fixed; }
       th { position: sticky; top: 0; z-index: 1; background: var(--surface); font-weight: 500; color: var(--muted); text-align: left; padding: 0; border-bottom: 1px solid var(--line); font-size: 12px; }
-      th span, th button { display: block; width: 100%; padding: 5px 8px; font: inherit; color: inherit; background: none; border: 0; text-align: inherit; cursor: default; }
+      th span, th button { display: block; width: 100%; padding: 5px 6px; font: inherit; color: inherit; background: none; border: 0; text-align: inherit; cursor: default; }
       th button { cursor: pointer; }
       th button:hover, th[aria-sort] button { color: var(--strong); }
       th[aria-sort] button { font-weight: 620; }
       th:first-child span, td:first-child { padding-left: 16px; }
-      td { padding: 0 8px; height: 26px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+      th:last-child button, td:last-child { padding-right: 12px; }
+      td { padding: 0 6px; height: 26px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
       .right { text-align: right; font-variant-numeric: tabular-nums; }
       tr[tabindex] { cursor: pointer; }
       tbody tr:hover td { background: var(--hover); }
       tr:focus-visible { outline-offset: -2px; }
-      .proto { width: 72px; font-weight: 600; } .packets { width: 88px; } .bytes { width: 84px; } .rate { width: 108px; } .last { width: 76px; }
+      .proto { width: 62px; font-weight: 600; } .packets { width: 72px; } .bytes { width: 70px; } .rate { width: 86px; } .last { width: 82px; }
       .p-tcp { color: var(--p-tcp); } .p-udp { color: var(--p-udp); } .p-icmp { color: var(--p-icmp); } .p-other { color: var(--p-other); }
-      @media (max-width: 720px) { .rate, .last { display: none; } .packets { width: 72px; } .bytes { width: 74px; } .proto { width: 62px; } }
+      :host { container-type: inline-size; }
+      @container (width < 560px) { .last { display: none; } }
+      @container (width < 480px) {
+        .rate { display: none; }
+        thead tr { display: flex; justify-content: flex-end; border-bottom: 1px solid var(--line); }
+        th { border: 0; } th:nth-child(-n + 3) { display: none; }
+        tbody tr { display: grid; grid-template-columns: 62px minmax(0, 1fr) auto; padding: 5px 0; border-bottom: 1px solid var(--line); }
+        td { height: 20px; line-height: 20px; }
+        td:nth-child(2) { grid-area: 1 / 2; } td:nth-child(3) { grid-area: 2 / 2; color: var(--muted); } td:nth-child(3)::before { content: '→ '; }
+        td.bytes { grid-area: 1 / 3; width: auto; } td.packets { grid-area: 2 / 3; width: auto; color: var(--muted); } td.packets::after { content: ' packets'; }
+        td.bytes, td.packets { padding-right: 12px; }
+      }
     `,
   ];
 
@@ -95,8 +109,8 @@ export class FlowsCard extends LitElement {
   }
 
   #renderFlow(flow: FlowRow) {
-    const originator = formatEndpoint(flow.origAddr, flow.origPort);
-    const responder = formatEndpoint(flow.respAddr, flow.respPort);
+    const originator = formatEndpoint(flow.origAddr, hasPorts(flow) ? flow.origPort : 0);
+    const responder = formatEndpoint(flow.respAddr, hasPorts(flow) ? flow.respPort : 0);
     const choose = () => this.#emit('rt-filter', flowFilter(flow));
     return html`
       <tr tabindex="0" title="Show only these packets" @click=${choose} @keydown=${(event: KeyboardEvent) => {

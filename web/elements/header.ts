@@ -45,7 +45,7 @@ export class Header extends LitElement {
     css`
       :host { position: sticky; top: 0; z-index: 20; }
       header {
-        display: flex; align-items: center; gap: 8px 16px; flex-wrap: wrap; padding: 10px 20px;
+        display: flex; align-items: center; gap: 8px 16px; padding: 10px 20px;
         background: var(--surface); border-bottom: 1px solid var(--line);
       }
       h1 { display: flex; align-items: center; gap: 9px; margin: 0; font-size: 16px; font-weight: 680; letter-spacing: -0.01em; color: var(--strong); }
@@ -73,8 +73,9 @@ export class Header extends LitElement {
       .facts > span { white-space: nowrap; min-width: 0; }
       .segment { overflow: hidden; text-overflow: ellipsis; flex: 0 1 auto; }
       .switches { display: flex; gap: 6px; margin-left: auto; }
-      @media (max-width: 1180px) { .facts { order: 5; flex-basis: 100%; } }
+      @media (max-width: 1180px) { header { flex-wrap: wrap; } .facts { order: 5; flex-basis: 100%; } }
       @media (max-width: 720px) {
+        :host { position: static; }
         header { padding: 10px 12px; gap: 8px 10px; }
         .pause span { display: none; }
         .probe { order: 3; flex: 1 1 100%; }
@@ -152,7 +153,7 @@ export class Header extends LitElement {
     if (phase === 'waiting')
       return [
         'waiting',
-        `Gateway away, next try in ${Math.max(0, Math.ceil((retryAtMs! - now) / 1000))} s${age}`,
+        `Gateway away${age}, next try in ${Math.max(0, Math.ceil((retryAtMs! - now) / 1000))} s`,
       ];
     if (phase !== 'open') return ['waiting', `Connecting${age}`];
     if (!probe) return ['gone', 'No probe yet'];

@@ -43,7 +43,7 @@ export class HexDump extends LitElement {
       .hex { display: flex; }
       .text { color: var(--muted); display: flex; }
       .hex span { padding: 0 0.27em; cursor: pointer; }
-      .hex span:nth-child(8) { padding-right: 0.5em; margin-right: 0.5em; }
+      .hex span:nth-child(8) { margin-right: 0.75em; }
       .text span { cursor: pointer; }
       .hovered { background: var(--mark-soft); color: var(--strong); }
       .selected { background: var(--mark); color: var(--strong); }

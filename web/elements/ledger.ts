@@ -16,12 +16,13 @@ export class LedgerCard extends LitElement {
     base,
     card,
     css`
-      .accounts { padding: 0 16px 12px; display: grid; gap: 12px; align-content: space-between; flex: 1; }
+      .accounts { padding: 0 16px 12px; display: grid; grid-template-columns: auto minmax(40px, 1fr) auto; gap: 12px; align-content: space-between; flex: 1; }
+      .account, dl, .row { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; }
       h3 {
-        margin: 0 0 3px; font-size: 11px; font-weight: 600; color: var(--muted); letter-spacing: 0.04em; text-transform: uppercase;
+        grid-column: 1 / -1; margin: 0 0 3px; font-size: 11px; font-weight: 600; color: var(--muted); letter-spacing: 0.04em; text-transform: uppercase;
         padding-bottom: 4px; border-bottom: 1px solid var(--line);
       }
-      .row { display: grid; grid-template-columns: minmax(112px, 9.4em) minmax(40px, 1fr) minmax(84px, auto); gap: 12px; align-items: center; height: 24px; font-size: 13px; }
+      .row { align-items: center; height: 24px; font-size: 13px; }
       dt { white-space: nowrap; color: var(--muted); }
       dd { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
       .total dt, .total dd { color: var(--strong); font-weight: 620; }
@@ -75,7 +76,7 @@ export class LedgerCard extends LitElement {
 
   #renderAccount(account: WaterfallAccount) {
     return html`
-      <div>
+      <div class="account">
         <h3>${account.name}</h3>
         <dl>${account.rows.map((row) => this.#renderRow(row))}</dl>
       </div>

@@ -26,7 +26,7 @@ export class PacketDetail extends LitElement {
       header { display: flex; align-items: center; gap: 10px; padding: 0 8px 0 16px; height: 44px; flex: none; border-bottom: 1px solid var(--line); }
       h3 { margin: 0; font-size: 13px; font-weight: 650; color: var(--strong); white-space: nowrap; }
       header .note { flex: 1; min-width: 0; font-size: 12px; color: var(--muted); }
-      .panes { flex: 1; min-height: 0; display: grid; grid-template-rows: minmax(0, 3fr) minmax(0, 2fr); }
+      .panes { flex: 1; min-height: 0; display: grid; grid-template-rows: minmax(0, 1fr) fit-content(42%); }
       .panes > * { min-height: 0; overflow: auto; scrollbar-width: thin; }
       rt-hex-dump { border-top: 1px solid var(--line); background: var(--raised); }
       @media (max-width: 720px) { .panes { display: block; overflow: auto; } }

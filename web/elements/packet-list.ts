@@ -31,14 +31,15 @@ export class PacketList extends LitElement {
   readonly #narrow = new MediaController(this, '(max-width: 720px)');
   readonly #resize = new ResizeObserver(() => this.#askView());
   #asked = '';
+  #drawnRowPx = 0;
 
   static override styles = [
     base,
     css`
       :host { display: flex; flex-direction: column; min-height: 0; --columns: 82px 122px minmax(110px, 1.1fr) minmax(110px, 1.1fr) 72px 62px minmax(160px, 3fr); }
       .head, .row { display: grid; grid-template-columns: var(--columns); column-gap: 14px; padding: 0 16px 0 13px; align-items: center; }
-      .head { height: 30px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); border-top: 1px solid var(--line); background: var(--raised); flex: none; overflow: hidden; scrollbar-gutter: stable; }
-      .scroller { position: relative; flex: 1; min-height: 0; overflow-y: scroll; overflow-anchor: none; scrollbar-width: thin; outline-offset: -2px; }
+      .head { height: 30px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); border-top: 1px solid var(--line); background: var(--raised); flex: none; overflow: hidden; scrollbar-gutter: stable; scrollbar-width: thin; }
+      .scroller { contain: strict; position: relative; flex: 1; min-height: 0; overflow-y: scroll; overflow-anchor: none; scrollbar-width: thin; outline-offset: -2px; }
       .spacer { position: relative; overflow: hidden; }
       .rows { position: absolute; inset: 0 0 auto 0; will-change: transform; }
       .row { height: ${ROW_PX}px; font: 12px/1 var(--mono); font-variant-numeric: tabular-nums; cursor: pointer; border-left: 3px solid transparent; }
@@ -130,6 +131,10 @@ export class PacketList extends LitElement {
     scroller.querySelector<HTMLElement>('.spacer')!.style.height = `${total * this.#rowPx}px`;
     scroller.querySelector<HTMLElement>('.rows')!.style.transform =
       `translateY(${(this.window?.first ?? 0) * this.#rowPx}px)`;
+    // Rows of another height after a rotation: the same row stays on top.
+    if (this.#drawnRowPx && this.#drawnRowPx !== this.#rowPx)
+      scroller.scrollTop *= this.#rowPx / this.#drawnRowPx;
+    this.#drawnRowPx = this.#rowPx;
     if (!this.frozen) scroller.scrollTop = scroller.scrollHeight;
     else if (changed.has('reveal') && this.reveal) this.#revealRow(scroller, this.reveal);
     this.#askView();

@@ -1,7 +1,7 @@
 /** The decode tree of one packet. What is expanded is remembered by field, from packet to packet. */
 import { css, html, LitElement, nothing, type PropertyValues } from 'lit';
-import type { TreeNode } from '../../asm/host/types.js';
 import { nodesOn, type TreeRow, treeRows } from '../data/tree.js';
+import type { TreeNode } from '../worker/messages.js';
 import { base } from './styles.js';
 
 export class PacketTree extends LitElement {

@@ -23,6 +23,7 @@ export class PacketsCard extends LitElement {
     card,
     button,
     css`
+      :host { scroll-margin-top: 72px; }
       .card { height: clamp(440px, 74vh, 1000px); overflow: hidden; }
       .bar { display: flex; align-items: flex-start; gap: 10px 16px; padding: 12px 16px; flex-wrap: wrap; }
       h2 { line-height: 32px; }
@@ -40,7 +41,13 @@ export class PacketsCard extends LitElement {
       @media (max-width: 720px) {
         .card { height: 84vh; }
         .bar { padding: 10px 12px; } .bar h2 { display: none; }
-        .state { width: 100%; margin: 0; justify-content: space-between; }
+        .body.open { grid-template-rows: minmax(0, 1fr); }
+        rt-packet-detail {
+          position: fixed; inset: 14vh 0 0; z-index: 30; border-top: 0; border-radius: 14px 14px 0 0;
+          box-shadow: 0 -8px 40px #0007, 0 0 0 100vmax #0a0f1466;
+        }
+        .state { width: 100%; margin: 0; justify-content: space-between; flex-wrap: wrap; }
+        .state span { white-space: nowrap; }
       }
     `,
   ];

@@ -13,10 +13,12 @@ export class ProtocolsCard extends LitElement {
     base,
     card,
     css`
-      ul { padding: 0 16px; flex: 1; display: grid; align-content: start; gap: 1px; }
-      li { display: grid; grid-template-columns: 5.4em minmax(24px, 1fr) auto 5.2em; gap: 10px; align-items: center; height: 26px; font-size: 13px; }
+      ul { padding: 0 16px; flex: 1; display: grid; grid-template-columns: auto minmax(24px, 1fr) auto auto; align-content: start; column-gap: 10px; }
+      li { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; align-items: center; height: 26px; font-size: 13px; }
       .name { font-weight: 560; color: var(--text); }
-      .share { text-align: right; color: var(--muted); }
+      .num { text-align: right; }
+      .share { color: var(--muted); }
+      footer .num { text-align: inherit; }
       svg { display: block; width: 100%; height: 8px; }
       .track { fill: var(--raised); }
       .p-tcp { fill: var(--p-tcp); } .p-udp { fill: var(--p-udp); } .p-icmp { fill: var(--p-icmp); } .p-arp { fill: var(--p-arp); }

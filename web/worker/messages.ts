@@ -4,6 +4,8 @@
  */
 import type { Flow, PacketLine, Totals, TreeNode } from '../../asm/host/types.js';
 
+export type { TreeNode };
+
 export type FlowSort = 'bytes' | 'packets' | 'last';
 
 /** One row of the packet list; `no` counts the packets this run has sent, so gaps show in it. */

@@ -12,7 +12,7 @@ export interface Segment {
   firstNo: number;
   packets: number;
   payload: Uint8Array;
-  /** Bit i: packet i matches. null: no filter, all do. */
+  /** Bit i: packet i matches; may have room for more. null: no filter, all do. */
   matched: Uint32Array | null;
   matchedCount: number;
 }
@@ -109,7 +109,7 @@ export class Retention {
 
 function joinBits(first: Segment, second: Segment): Uint32Array {
   const bits = new Uint32Array((first.packets + second.packets + 31) >>> 5);
-  bits.set(first.matched!);
+  bits.set(first.matched!.subarray(0, (first.packets + 31) >>> 5)); // may be longer than needed
   for (let i = 0; i < second.packets; i++) {
     if (bitIsSet(second.matched!, i)) setBit(bits, first.packets + i);
   }

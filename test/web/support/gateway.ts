@@ -199,8 +199,7 @@ export class TestGateway {
   }
 
   sendRaw(data: Uint8Array | string): void {
-    for (const socket of this.#sockets?.clients ?? [])
-      if (socket.readyState === WebSocket.OPEN) socket.send(data);
+    for (const socket of this.#subscribed) if (socket.readyState === WebSocket.OPEN) socket.send(data);
   }
 
   #subscribe(socket: WebSocket, data: Buffer): void {

@@ -259,10 +259,10 @@ export class ThroughputCard extends LitElement {
 
   #summary(): string {
     const points = (this.probe?.points ?? []).filter((point) => !point.gap);
-    if (!points.length) return 'Throughput: no data yet';
+    const synthetic = this.probe?.identity.synthetic ? 'Synthetic traffic. ' : '';
+    if (!points.length) return `${synthetic}Throughput: no data yet`;
     const rates = points.map((point) => point.packetsPerSecond);
     const gaps = (this.probe?.points.length ?? 0) - points.length;
-    const synthetic = this.probe?.identity.synthetic ? 'Synthetic traffic. ' : '';
     return (
       `${synthetic}Throughput of the last ${points.length} seconds: now ${formatScaled(rates.at(-1)!)} packets/s and ` +
       `${formatBitRate(points.at(-1)!.bitsPerSecond)}; lowest ${formatScaled(Math.min(...rates))}, highest ` +
