@@ -82,6 +82,7 @@ const probeSchema = object({
   ledger_age_seconds: numberOrNull,
   summary: summarySchema,
   gaps: object({ batches: integer, packets: integerOrNull }),
+  before: object({ batches: integer, packets: integer }),
 });
 
 export const statusSchema = object({
@@ -139,6 +140,7 @@ function probeStatus({ number, hello, run, link, ledger, summary }: Probe) {
     ledger_age_seconds: ledger && Math.round(performance.now() - ledger.at_ms) / 1000,
     summary: summary && summaryStatus(summary),
     gaps: { batches: run.gapBatches, packets: run.gapPackets },
+    before: { batches: run.beforeBatches, packets: run.beforePackets },
   };
 }
 

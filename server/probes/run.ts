@@ -32,6 +32,9 @@ export class Run {
   packets = 0;
   gapBatches = 0;
   gapPackets = 0;
+  /** Sent before this gateway's first batch: to an earlier gateway, or shed while there was none. */
+  beforeBatches = 0;
+  beforePackets = 0;
 
   constructor(id: string) {
     this.id = id;
@@ -50,9 +53,17 @@ export class Run {
         `Batch.packets_before is ${packetsBefore} at seq ${seq}, after ${this.packets} packets up to seq ${this.lastSeq}`,
       );
     }
-    const gap = batches ? { firstSeq: this.lastSeq + 1, lastSeq: seq - 1, packets: missing } : null;
+    const first = this.lastSeq === 0;
+    const gap = { firstSeq: this.lastSeq + 1, lastSeq: seq - 1, packets: missing };
     this.lastSeq = seq;
     this.packets = packetsBefore + packets;
+    if (batches === 0) return null;
+    // What came before this gateway is not its gap: viewers that were there count it themselves.
+    if (first) {
+      this.beforeBatches = batches;
+      this.beforePackets = missing;
+      return null;
+    }
     this.gapBatches += batches;
     this.gapPackets += missing;
     return gap;
