@@ -103,7 +103,11 @@ test('comes back after the gateway was killed, waiting longer each time', async 
   const waits = states
     .filter(({ phase }) => phase === 'waiting')
     .map(({ retryAtMs, sinceMs }) => retryAtMs! - sinceMs);
-  assert.equal(waits.slice(0, 4), [375, 750, 1500, 3000]);
+  const steps = [375, 750, 1500, 3000];
+  assert.ok(
+    steps.every((step, i) => Math.abs(waits[i]! - step) < 50),
+    `waited ${waits}`,
+  );
   assert.is(states.find(({ phase }) => phase === 'waiting')!.reason, 'the connection was lost');
   const second = await serve(first.port);
   second.server.on('connection', (socket) => socket.send(encodeFrame({ ledger: { probe: 1 } })));

@@ -4,7 +4,7 @@
  */
 
 export const BACKOFF_FIRST_MS = 500;
-export const BACKOFF_MAX_MS = 15_000;
+export const BACKOFF_MAX_MS = 5_000;
 
 /** `attempt` counts failures since the last success, from 1. Between half and all of the step. */
 export function backoffMs(attempt: number, random: () => number): number {

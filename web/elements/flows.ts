@@ -41,7 +41,7 @@ export class FlowsCard extends LitElement {
       tr[tabindex] { cursor: pointer; }
       tbody tr:hover td { background: var(--hover); }
       tr:focus-visible { outline-offset: -2px; }
-      .proto { width: 62px; font-weight: 600; } .packets { width: 72px; } .bytes { width: 70px; } .rate { width: 86px; } .last { width: 82px; }
+      .proto { width: 74px; font-weight: 600; } .packets { width: 72px; } .bytes { width: 70px; } .rate { width: 86px; } .last { width: 82px; }
       .p-tcp { color: var(--p-tcp); } .p-udp { color: var(--p-udp); } .p-icmp { color: var(--p-icmp); } .p-other { color: var(--p-other); }
       :host { container-type: inline-size; }
       @container (width < 560px) { .last { display: none; } }
@@ -49,7 +49,7 @@ export class FlowsCard extends LitElement {
         .rate { display: none; }
         thead tr { display: flex; justify-content: flex-end; border-bottom: 1px solid var(--line); }
         th { border: 0; } th:nth-child(-n + 3) { display: none; }
-        tbody tr { display: grid; grid-template-columns: 62px minmax(0, 1fr) auto; padding: 5px 0; border-bottom: 1px solid var(--line); }
+        tbody tr { display: grid; grid-template-columns: 74px minmax(0, 1fr) auto; padding: 5px 0; border-bottom: 1px solid var(--line); }
         td { height: 20px; line-height: 20px; }
         td:nth-child(2) { grid-area: 1 / 2; } td:nth-child(3) { grid-area: 2 / 2; color: var(--muted); } td:nth-child(3)::before { content: '→ '; }
         td.bytes { grid-area: 1 / 3; width: auto; } td.packets { grid-area: 2 / 3; width: auto; color: var(--muted); } td.packets::after { content: ' packets'; }
