@@ -79,6 +79,12 @@ const steps = {
   web: { inputs: ['web', 'proto', 'asm/host', 'asm/assembly', 'asm/asconfig.json'], run: buildWeb },
 };
 
+const unknown = wanted.filter((name) => !(name in steps));
+if (unknown.length) {
+  process.stderr.write(`build: no step ${unknown.join(', ')}; there are: ${Object.keys(steps).join(', ')}\n`);
+  process.exit(2);
+}
+
 /** Fingerprint of files below the inputs: cheap, and touched files rebuild. */
 function fingerprint(inputs) {
   const hash = createHash('sha256').update(process.version).update(readFileSync('package-lock.json'));
