@@ -11,6 +11,9 @@ const GZIP_PIECE_BYTES = 16 * 1024;
 const GZIP_TRAILER_BYTES = 8;
 const STDIN = 0;
 
+/** Told how many bytes of the file (before unpacking) were read so far. */
+export type OnRead = (bytes: number) => void;
+
 /** Takes one chunk; false ends reading early. */
 export type ChunkSink = (chunk: Uint8Array) => boolean;
 
@@ -66,8 +69,12 @@ function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
+/** Chunks between two looks at signals and timers. */
+const CHUNKS_PER_TURN = 64;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 /** Feeds `sink` until the input or its interest ends. Throws InputError after what could be read. */
-export async function readInput(file: string, sink: ChunkSink): Promise<void> {
+export async function readInput(file: string, sink: ChunkSink, onRead?: OnRead): Promise<void> {
   let fd: number;
   try {
     fd = openInput(file);
@@ -77,14 +84,26 @@ export async function readInput(file: string, sink: ChunkSink): Promise<void> {
   try {
     const buffer = new Uint8Array(CHUNK_BYTES);
     const first = buffer.subarray(0, readFirst(fd, buffer));
-    const next = () => buffer.subarray(0, readSome(fd, buffer));
+    let read = first.length;
+    const next = () => {
+      const chunk = buffer.subarray(0, readSome(fd, buffer));
+      read += chunk.length;
+      onRead?.(read);
+      return chunk;
+    };
     if (isGzip(first)) await unpack(first, next, sink);
-    else for (let chunk = first; chunk.length && sink(chunk); ) chunk = next();
+    else await pass(first, next, sink);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall === 'read' ? inputError(error) : error;
   } finally {
     if (fd !== STDIN) closeSync(fd);
   }
+}
+
+async function pass(first: Uint8Array, next: () => Uint8Array, sink: ChunkSink): Promise<void> {
+  let chunks = 0;
+  for (let chunk = first; chunk.length && sink(chunk); chunk = next())
+    if (++chunks % CHUNKS_PER_TURN === 0) await turn();
 }
 
 async function unpack(first: Uint8Array, next: () => Uint8Array, sink: ChunkSink): Promise<void> {
