@@ -14,7 +14,7 @@ import { ScanPool } from './pool.js';
 import { scan } from './scan.js';
 import { split } from './split.js';
 
-/** Below this a second thread costs more than it saves. */
+/** Less than this in all is read by one thread: a second costs more than it saves. */
 const THREADED_BYTES_MIN = 32 << 20;
 const PART_BYTES = 64 << 20;
 const THREADS_MAX = 64;
@@ -26,6 +26,9 @@ export interface ScanOptions {
   threads: number;
   /** Only `matched` is wanted: large segments may be cut into parts. */
   countOnly: boolean;
+  /** For tests: from how many bytes on threads are used, and how large a part is. */
+  threaded_bytes_min?: number;
+  part_bytes?: number;
 }
 
 /** `--threads N`; as many as the machine has by default. */
@@ -37,14 +40,14 @@ export function threadsOf(text: string | undefined): number {
 }
 
 export async function* scanFiles(options: ScanOptions): AsyncGenerator<ScanResult> {
-  const { files, filter, threads } = options;
+  const { files, filter, threads, threaded_bytes_min = THREADED_BYTES_MIN } = options;
   const module = await loadModule();
   const engine = await Engine.load(module);
   setFilter(engine, filter);
   const total = totalBytes(files);
   const progress = new Progress(total);
   const plan = files.map((file) => tasksOf(file, options));
-  const threaded = threads > 1 && plan.flat().length > 1 && (total === null || total >= THREADED_BYTES_MIN);
+  const threaded = threads > 1 && plan.flat().length > 1 && (total === null || total >= threaded_bytes_min);
   try {
     if (threaded) yield* threadedScan(module, plan, threads, progress);
     else yield* plainScan(engine, plan, progress);
@@ -54,11 +57,14 @@ export async function* scanFiles(options: ScanOptions): AsyncGenerator<ScanResul
 }
 
 /** One task for the file, or several for its parts. */
-function tasksOf(file: string, { filter, threads, countOnly }: ScanOptions): ScanTask[] {
+function tasksOf(
+  file: string,
+  { filter, threads, countOnly, part_bytes = PART_BYTES }: ScanOptions,
+): ScanTask[] {
   const whole = [{ file, filter, part: null }];
   if (!countOnly || threads === 1 || !statSync(file, { throwIfNoEntry: false })?.isFile()) return whole;
   try {
-    return split(file, PART_BYTES)?.map((part) => ({ file, filter, part })) ?? whole;
+    return split(file, part_bytes)?.map((part) => ({ file, filter, part })) ?? whole;
   } catch {
     return whole; // the scan will say why it cannot be read
   }
