@@ -8,7 +8,7 @@ import { flush, OutputClosed, pause, transientNote } from './output.js';
 
 const STDOUT = 1;
 const BUFFER_BYTES = 1 << 20;
-const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const REASONS: Record<string, string> = {
   ENOENT: 'no such directory: create it first',
@@ -58,14 +58,14 @@ export class OutputFile {
   readonly #onSignal = (signal: NodeJS.Signals) => {
     this.close();
     transientNote('');
-    process.exit(128 + SIGNALS[signal as keyof typeof SIGNALS]);
+    process.kill(process.pid, signal); // nobody listens any more: it ends us as it would have
   };
 
   private constructor(path: string) {
     this.#path = path;
     this.#target = path === '-' ? path : resolved(path);
     this.#fd = path === '-' ? STDOUT : this.#create();
-    for (const signal of Object.keys(SIGNALS) as NodeJS.Signals[]) process.on(signal, this.#onSignal);
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
   }
 
   /** Throws Failure when it cannot be written, or is one of the files that will be read. */
@@ -137,7 +137,7 @@ export class OutputFile {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const signal of Object.keys(SIGNALS) as NodeJS.Signals[]) process.off(signal, this.#onSignal);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
     if (this.#fd !== STDOUT) closeSync(this.#fd);
     if (this.#part !== null) unlinkSync(this.#part);
   }
