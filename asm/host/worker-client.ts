@@ -24,6 +24,8 @@ interface Waiting {
 export class EngineClient {
   readonly #end: ChannelEnd;
   readonly #waiting = new Map<number, Waiting>();
+  /** Buffers that moved to the worker: their objects here stay empty. */
+  readonly #sent = new WeakSet<ArrayBuffer>();
   #next = 0;
   #gone: EngineError | null = null;
 
@@ -57,8 +59,11 @@ export class EngineClient {
    * Feeds bytes. The chunk's whole buffer moves to the worker and comes back in the answer, so it must
    * not be used meanwhile. With `packets`, what became whole comes as columns.
    */
-  push(chunk: Uint8Array<ArrayBuffer>, { packets = false } = {}): Promise<Pushed> {
+  async push(chunk: Uint8Array<ArrayBuffer>, { packets = false } = {}): Promise<Pushed> {
     const { buffer, byteOffset: offset, length } = chunk;
+    if (this.#sent.has(buffer))
+      throw new EngineError('this buffer was pushed already: use the one that came back in the answer');
+    this.#sent.add(buffer);
     return this.#ask('push', { buffer, offset, length, packets }, [buffer]);
   }
 
@@ -107,7 +112,7 @@ export class EngineClient {
     return new Promise((resolve, reject) => {
       if (this.#gone) return reject(this.#gone);
       const id = this.#next++;
-      this.#end.post({ id, operation, argument }, transfer); // throws when the buffer is in use already
+      this.#end.post({ id, operation, argument }, transfer);
       this.#waiting.set(id, { resolve, reject });
     });
   }

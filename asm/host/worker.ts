@@ -44,7 +44,8 @@ export function webEnd(port: WebPort): ChannelEnd {
 /** A Worker or parentPort of Node's worker_threads. */
 export interface NodePort {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
-  on(event: string, listener: (value: never) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as in Node's own types, which differ by event
+  on(event: string, listener: (value: any) => void): unknown;
   terminate?(): unknown;
   close?(): unknown;
 }
