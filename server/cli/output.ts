@@ -20,8 +20,8 @@ export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-function writeAll(fd: number, text: string): void {
-  let bytes = Buffer.from(text);
+function writeAll(fd: number, data: string | Uint8Array): void {
+  let bytes = typeof data === 'string' ? Buffer.from(data) : data;
   while (bytes.length) {
     try {
       bytes = bytes.subarray(writeSync(fd, bytes));
@@ -38,6 +38,12 @@ function writeAll(fd: number, text: string): void {
 export function printLine(line: string): void {
   pending += `${line}\n`;
   if (pending.length >= FLUSH_CHARS) flush();
+}
+
+/** Results that are no text. */
+export function printBytes(bytes: Uint8Array): void {
+  flush();
+  writeAll(STDOUT, bytes);
 }
 
 export function flush(): void {
