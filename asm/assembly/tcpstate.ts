@@ -207,7 +207,8 @@ function addHole(base: usize, b: u32, from: u32, to: u32): void {
 function dropHole(base: usize, b: u32, i: u32, missed: bool): void {
   const at = holeAt(base, b, i);
   const more = changetype<FlowMore>(base);
-  if (missed) more.missed += load<u32>(at, 4) - load<u32>(at);
+  const size: u32 = load<u32>(at, 4) - load<u32>(at);
+  if (missed) more.missed += size;
   const count: u32 = load<u8>(base + b, HOLE_COUNT) - 1;
   for (; i < count; i++) store<u64>(holeAt(base, b, i), load<u64>(holeAt(base, b, i + 1)));
   store<u8>(base + b, count, HOLE_COUNT);
