@@ -9,22 +9,19 @@ export interface FlowTuple {
   /** 4 or 16 bytes each. */
   source: Uint8Array;
   destination: Uint8Array;
-  /** ICMP: type, and its answer's type or the code. Without meaning in other protocols. */
-  sourcePort: number;
-  destinationPort: number;
+  /** Source's and destination's; ICMP: type, and its answer's type or the code. Null without ports. */
+  ports: readonly [number, number] | null;
   /** ICMP without an answer: not ordered. */
   oneWay?: boolean;
-  /** A later fragment: ports are not known. */
-  portless?: boolean;
 }
 
-const WITH_PORTS = new Set([1, 6, 17, 58, 132]);
+/** Protocols whose ports belong to the ID. */
+export const PORT_PROTOCOLS: ReadonlySet<number> = new Set([1, 6, 17, 58, 132]);
 
 /** `seed` is 16 bits, 0 where the parties agreed on none. */
 export function communityId(tuple: FlowTuple, seed = 0): string {
-  const { ipProto, source, destination, sourcePort, destinationPort } = tuple;
-  const ports = WITH_PORTS.has(ipProto) && !tuple.portless;
-  const order = compare(source, destination) || (ports ? sourcePort - destinationPort : 0);
+  const { ipProto, source, destination, ports } = tuple;
+  const order = compare(source, destination) || (ports ? ports[0] - ports[1] : 0);
   const swap = order > 0 && !tuple.oneWay;
   const size = source.length;
   const message = new Uint8Array(4 + size * 2 + (ports ? 4 : 0));
@@ -34,8 +31,8 @@ export function communityId(tuple: FlowTuple, seed = 0): string {
   message.set(swap ? source : destination, 2 + size);
   message[2 + size * 2] = ipProto;
   if (ports) {
-    view.setUint16(4 + size * 2, swap ? destinationPort : sourcePort);
-    view.setUint16(6 + size * 2, swap ? sourcePort : destinationPort);
+    view.setUint16(4 + size * 2, ports[swap ? 1 : 0]);
+    view.setUint16(6 + size * 2, ports[swap ? 0 : 1]);
   }
   return `1:${base64(sha1(message))}`;
 }

@@ -1,5 +1,5 @@
 /** Reads the module's flows, of the table and of the export area, into plain values. */
-import { communityId } from './community-id.js';
+import { communityId, PORT_PROTOCOLS } from './community-id.js';
 import { connState, historyText } from './conn.js';
 import type { Module } from './module.js';
 import { sha1 } from './sha1.js';
@@ -159,10 +159,8 @@ export class FlowReader {
           ipProto,
           source,
           destination,
-          sourcePort: origPort,
-          destinationPort: respPort,
+          ports: PORT_PROTOCOLS.has(ipProto) && !fragment ? [origPort, respPort] : null,
           oneWay: (kind & this.#module.constant('KIND_ONE_WAY')) !== 0,
-          portless: fragment,
         },
         this.#communitySeed,
       ),
