@@ -233,8 +233,7 @@ export class Engine {
       for (const flow of this.#flows.takeExports()) flows.push(flow);
     };
     take();
-    if (all)
-      for (let from = 0; from < fn.flow_slots(); take()) from = fn.export_rest(from);
+    if (all) for (let from = 0; from < fn.flow_slots(); take()) from = fn.export_rest(from);
     return flows;
   }
 
@@ -314,7 +313,9 @@ function setFlowOptions(module: Module, options: EngineOptions): void {
   const { tcp = 0, udp = 0, icmp = 0, other = 0 } = options.idleTimeouts ?? {};
   for (const seconds of [tcp, udp, icmp, other])
     if (!Number.isInteger(seconds) || seconds < 0 || seconds > IDLE_MAX_SEC)
-      throw new EngineError(`${seconds} is no idle timeout: use whole seconds from 0 (never) to ${IDLE_MAX_SEC}`);
+      throw new EngineError(
+        `${seconds} is no idle timeout: use whole seconds from 0 (never) to ${IDLE_MAX_SEC}`,
+      );
   const batches = BATCHES[options.flowBatches ?? 'auto'];
   module.fn.flow_options(options.exportFlows ? 1 : 0, tcp, udp, icmp, other, batches);
 }

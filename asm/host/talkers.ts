@@ -33,7 +33,8 @@ function keyText(module: Module, by: TalkerKind, at: number): string {
     return addressText(bytes.subarray(start, start + size));
   };
   if (by !== 'flow') return address('K0');
-  const end = (name: string, port: number) => (size === 4 ? `${address(name)}:${port}` : `[${address(name)}]:${port}`);
+  const end = (name: string, port: number) =>
+    size === 4 ? `${address(name)}:${port}` : `[${address(name)}]:${port}`;
   const [a, b] = [end('K0', view.getUint16(ports, false)), end('K2', view.getUint16(ports + 2, false))];
   return `${a} - ${b} ${protocol}`;
 }

@@ -39,7 +39,10 @@ function address(text: string): Uint8Array {
         })
       : [];
   const [first, last] = [words(head), words(tail ?? '')];
-  const all = tail === undefined ? first : [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
+  const all =
+    tail === undefined
+      ? first
+      : [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
   return Uint8Array.from(all.flatMap((word) => [word >> 8, word & 255]));
 }
 
@@ -79,7 +82,12 @@ test('vectors of the specification', () => {
   };
   assert.is(communityId(tuple), '1:LQU9qZlK+B5F3KDmev6m5PMibrg=');
   assert.is(communityId(tuple, 1), '1:3V71V58M3Ksw/yuFALMcW0LAHvc=');
-  const back = { ...tuple, source: tuple.destination, destination: tuple.source, ports: [80, 34855] as const };
+  const back = {
+    ...tuple,
+    source: tuple.destination,
+    destination: tuple.source,
+    ports: [80, 34855] as const,
+  };
   assert.is(communityId(back), communityId(tuple));
 });
 
@@ -89,7 +97,8 @@ const KNOWN = [
   'kerberos_fuzz.pcapng', 'mac-eve-packet__test.pcap',
 ]; // biome-ignore format: a list of names
 
-if (!present) console.log(`SKIP Community IDs of real captures: there is no ${join(root, 'communityid.jsonl')}`);
+if (!present)
+  console.log(`SKIP Community IDs of real captures: there is no ${join(root, 'communityid.jsonl')}`);
 else {
   const rows = readFileSync(join(root, 'communityid.jsonl'), 'utf8')
     .trim()
@@ -106,7 +115,9 @@ else {
 
   test('corpus: the flows of each capture have the IDs its baseline lists', async () => {
     const files = new Map<string, Row[]>();
-    for (const row of rows) if (row.file) files.set(`${row.seed} ${row.file}`, [...(files.get(`${row.seed} ${row.file}`) ?? []), row]);
+    for (const row of rows)
+      if (row.file)
+        files.set(`${row.seed} ${row.file}`, [...(files.get(`${row.seed} ${row.file}`) ?? []), row]);
     let found = 0;
     let unread = 0;
     const engines = new Map<number, Engine>();
@@ -126,12 +137,18 @@ else {
       const ids = new Set(engine.flows().map(({ communityId }) => communityId));
       for (const row of list) {
         if (row.proto === 50 || row.proto === 51) continue; // arkime gives ESP and AH ports of 0
-        const id = row.encoding === 'hex' ? `1:${Buffer.from(row.id.slice(2), 'hex').toString('base64')}` : row.id;
+        const id =
+          row.encoding === 'hex' ? `1:${Buffer.from(row.id.slice(2), 'hex').toString('base64')}` : row.id;
         if (ids.has(id)) found++;
-        else if (!KNOWN.some((name) => file!.endsWith(name))) missing.push(`${file} ${row.source} ${row.proto} ${row.saddr} ${row.sport} ${row.daddr} ${row.dport}`);
+        else if (!KNOWN.some((name) => file!.endsWith(name)))
+          missing.push(
+            `${file} ${row.source} ${row.proto} ${row.saddr} ${row.sport} ${row.daddr} ${row.dport}`,
+          );
       }
     }
-    console.log(`  from packets: ${found}/${found + missing.length}; ${unread} of files the engine does not read in full`);
+    console.log(
+      `  from packets: ${found}/${found + missing.length}; ${unread} of files the engine does not read in full`,
+    );
     assert.equal(missing, []);
   });
 }

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import type { EngineOptions, Flow, TopTalkers } from '../../asm/host/index.js';
 import {
   distinctOf,
-  Engine,
+  type Engine,
   EngineError,
   mergeSketches,
   mergeTopTalkers,
@@ -77,7 +77,11 @@ const byId = (flows: Flow[]): Flow[] => flows.sort((a, b) => a.id - b.id);
 
 test('in batches or one at a time: the same flows, ends, rows and counts', async () => {
   const file = pcap(mixed(8000, 60));
-  for (const extra of [{}, { maxFlows: 100 }, { maxFlows: 100, exportFlows: true, idleTimeouts: { tcp: 2, udp: 1 } }]) {
+  for (const extra of [
+    {},
+    { maxFlows: 100 },
+    { maxFlows: 100, exportFlows: true, idleTimeouts: { tcp: 2, udp: 1 } },
+  ]) {
     const results = [];
     for (const flowBatches of ['never', 'always', 'auto'] as const) {
       const engine = await newEngine({ seed: 7n, flowBatches, ...extra });
@@ -108,7 +112,10 @@ test('exports: every packet of a flow is in exactly one flow, live or drained', 
   assert.is(sum(drained) + sum(live), engine.flowPackets);
   assert.equal(new Set([...drained, ...live].map(({ id }) => id)).size, drained.length + live.length);
   for (const reason of ['evicted', 'idle', 'reused'] as const)
-    assert.ok(drained.some(({ ended }) => ended === reason), reason);
+    assert.ok(
+      drained.some(({ ended }) => ended === reason),
+      reason,
+    );
   const rest = engine.drainFlows({ all: true });
   assert.equal([rest.length, engine.flowCount, engine.flows().length], [live.length, 0, 0]);
   assert.ok(rest.every(({ ended }) => ended === 'drained'));
@@ -156,7 +163,10 @@ test('a silent flow is exported by the traffic of others', async () => {
 
 test('drainFlows without exportFlows, and bad timeouts, say what to do', async () => {
   const engine = await newEngine();
-  assert.throws(() => engine.drainFlows(), (error: Error) => /exportFlows: true/.test(error.message));
+  assert.throws(
+    () => engine.drainFlows(),
+    (error: Error) => /exportFlows: true/.test(error.message),
+  );
   for (const tcp of [-1, 0.5, Number.NaN, 2 ** 33])
     try {
       await newEngine({ idleTimeouts: { tcp } });
@@ -200,7 +210,8 @@ test('tags, services and tunnel parents', async () => {
 
 test('uids: the same for the same seed, different between flows and seeds, silent about the seed', async () => {
   const file = pcap(mixed(500, 50));
-  const names = async (hashSeed: bigint) => byId((await read(file, { seed: hashSeed })).flows()).map(({ uid }) => uid);
+  const names = async (hashSeed: bigint) =>
+    byId((await read(file, { seed: hashSeed })).flows()).map(({ uid }) => uid);
   const [one, same, other] = [await names(1n), await names(1n), await names(2n)];
   assert.equal(one, same);
   assert.is(new Set([...one, ...other]).size, one.length + other.length);
@@ -208,7 +219,10 @@ test('uids: the same for the same seed, different between flows and seeds, silen
 
 test('UDP: direction, state, payload lengths without padding', async () => {
   const padded = join(ether(0x800, ipv4(17, udp(5000, 53, [1, 2, 3]))), new Uint8Array(15));
-  const answer = ether(0x800, ipv4(17, udp(53, 5000, new Uint8Array(70)), { src: '10.0.0.2', dst: '10.0.0.1' }));
+  const answer = ether(
+    0x800,
+    ipv4(17, udp(53, 5000, new Uint8Array(70)), { src: '10.0.0.2', dst: '10.0.0.1' }),
+  );
   const pair = await read(pcap([{ bytes: answer }, { bytes: padded }]));
   const [flow] = pair.flows();
   assert.equal([flow!.origPort, flow!.history, flow!.connState], [5000, '^dD', 'SF']);
@@ -228,7 +242,13 @@ interface Truth {
 /** Skewed sources: host i sends about 1/i of the packets. */
 function skewed(count: number, hosts: number, from: number): Truth {
   const next = random(seed + from);
-  const truth: Truth = { file: new Uint8Array(), sent: new Map(), ports: new Map(), pairs: new Set(), sources: new Set() };
+  const truth: Truth = {
+    file: new Uint8Array(),
+    sent: new Map(),
+    ports: new Map(),
+    pairs: new Set(),
+    sources: new Set(),
+  };
   const packets: Packet[] = [];
   for (let i = 0; i < count; i++) {
     const host = Math.floor(hosts ** (next(1_000_000) / 1_000_000));
@@ -272,7 +292,8 @@ test('top talkers are exact while few left the table, and within the error said 
 test('talkers of several engines add up', async () => {
   const truths = [skewed(5000, 3000, 1), skewed(5000, 3000, 2)];
   const answers: TopTalkers[] = [];
-  for (const { file } of truths) answers.push((await read(file, { maxFlows: 64 })).topTalkers({ by: 'source' }));
+  for (const { file } of truths)
+    answers.push((await read(file, { maxFlows: 64 })).topTalkers({ by: 'source' }));
   const { talkers, errorBytes } = mergeTopTalkers(answers, 20);
   assert.is(talkers.length, 20);
   for (const { key, bytes } of talkers) {
@@ -286,7 +307,8 @@ test('talkers of several engines add up', async () => {
 test('distinct counts lie within four standard errors, also merged and whatever was evicted', async () => {
   const truths = [skewed(30_000, 60_000, 3), skewed(30_000, 60_000, 4)];
   const engines = [];
-  for (const { file } of truths) engines.push(await read(file, { maxFlows: 64, seed: BigInt(engines.length) }));
+  for (const { file } of truths)
+    engines.push(await read(file, { maxFlows: 64, seed: BigInt(engines.length) }));
   const check = (name: string, said: number, want: number, error: number): void =>
     assert.ok(Math.abs(said - want) <= Math.max(1, 4 * error * want), `${name}: ${said} said, ${want} seen`);
   for (const [i, engine] of engines.entries()) {

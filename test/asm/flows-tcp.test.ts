@@ -109,7 +109,14 @@ test('duration ends when both sides have closed; bytes exclude SYN and FIN', () 
   assert.equal([flow.durationNs, flow.lastTsNs - flow.firstTsNs], [60n * ms, 5060n * ms]);
   const record = connRecord(flow);
   assert.equal(
-    [record.conn_state, record.orig_bytes, record.resp_bytes, record.duration, record.orig_pkts, record.orig_ip_bytes],
+    [
+      record.conn_state,
+      record.orig_bytes,
+      record.resp_bytes,
+      record.duration,
+      record.orig_pkts,
+      record.orig_ip_bytes,
+    ],
     ['SF', 10, 20, 60n * ms, 5, 5 * 40 + 10],
   );
   const single = connRecord(flowOf([syn]));
@@ -161,7 +168,10 @@ for (const [name, base] of [
   });
   test(`a hole filled within a round trip was out of order, later it was lost${name}`, () => {
     assert.equal(stats(flowOf([...begin, at(0), at(200), at(100), at(300), acks(400)])), [400, 0, 1, 0]);
-    assert.equal(stats(flowOf([...begin, at(0), at(200), at(100, { after: 90 }), acks(300)])), [300, 1, 0, 0]);
+    assert.equal(
+      stats(flowOf([...begin, at(0), at(200), at(100, { after: 90 }), acks(300)])),
+      [300, 1, 0, 0],
+    );
   });
   test(`parts of holes, from either end and the middle${name}`, () => {
     const part = (offset: number, bytes: number) => at(offset, { bytes });
@@ -170,7 +180,11 @@ for (const [name, base] of [
   });
   test(`what the peer acknowledged without our seeing it is missed${name}`, () => {
     assert.equal(stats(flowOf([...begin, at(0), at(200), acks(300)])), [300, 0, 0, 100]);
-    assert.equal(stats(flowOf([...begin, at(0), at(200), acks(100)])), [300, 0, 0, 0], 'not yet acknowledged');
+    assert.equal(
+      stats(flowOf([...begin, at(0), at(200), acks(100)])),
+      [300, 0, 0, 0],
+      'not yet acknowledged',
+    );
     assert.equal(stats(flowOf([...begin, at(0), acks(250)])), [250, 0, 0, 150], 'at the end');
     const late = flowOf([...begin, at(0), acks(200), at(100), acks(200)]);
     assert.equal(stats(late), [200, 0, 1, 0], 'an acknowledgment captured before its data');
