@@ -35,7 +35,8 @@ function truthOf(file: string): Stream[] {
   for (const line of stdout.split('\n').filter(Boolean)) {
     const [number = '', rtt = '', retransmission, disorder, zero] = line.split('\t');
     if (!/^\d+$/.test(number)) continue; // tunnels: several streams in a frame
-    const stream = (streams[Number(number)] ??= { rtt: null, again: 0, zeroWindows: 0 });
+    const stream = streams[Number(number)] ?? { rtt: null, again: 0, zeroWindows: 0 };
+    streams[Number(number)] = stream;
     if (rtt) stream.rtt = Number(rtt);
     if (retransmission || disorder) stream.again++;
     if (zero) stream.zeroWindows++;
