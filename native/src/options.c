@@ -72,7 +72,8 @@ void options_help(void) {
              s->letter ? ", " : "  ", s->name, s->value ? " " : "", s->value ? s->value : "");
     printf("  %-26s %s\n", left, s->help);
   }
-  printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file; SIGINT or SIGTERM flush and end.\n");
+  printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file where there are several; SIGUSR1 prints a\n"
+         "ledger line now; SIGINT or SIGTERM flush and end.\n");
 }
 
 static int bad(const struct spec *s, const char *value, struct failure *f) {
@@ -195,7 +196,7 @@ static int check_sizes(struct options *o, struct failure *f) {
   if (o->ring_bytes < 1u << 18 || o->ring_bytes > 1ull << 33) return fail(f, 0, "-B: use 256 to 8388608 (KiB)");
   if (o->keep_files > 1000000) return fail(f, 0, "-W: use at most 1000000");
   if (o->flush_ns < NS_PER_MS) return fail(f, 0, "--flush-interval: use 0.001 or more");
-  if (o->stats_ns && o->stats_ns < 10 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.01 or more");
+  if (o->stats_ns && o->stats_ns < 100 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.1 or more");
   return 0;
 }
 

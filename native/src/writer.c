@@ -197,7 +197,7 @@ static void run_store(struct writer *w, const struct run *r, struct run *next) {
     w->retry_at_ns = 0;
     alarm_clear(ALARM_STORE);
   }
-  if (r->rotate_after && w->segment.fd >= 0 && w->segment.packets) segment_finish(w);
+  if (r->rotate_after && writer_rotates(w) && w->segment.fd >= 0 && w->segment.packets) segment_finish(w);
 }
 
 static void run_stream(struct writer *w, const struct run *r) {
@@ -254,8 +254,9 @@ static void *writer_main(void *arg) {
 
 int writer_start(struct writer *w) { return -pthread_create(&w->thread, NULL, writer_main, w); }
 
-void writer_join(struct writer *w) {
-  pthread_join(w->thread, NULL);
+void writer_join(struct writer *w) { pthread_join(w->thread, NULL); }
+
+void writer_destroy(struct writer *w) {
   segment_destroy(&w->segment);
   pthread_mutex_destroy(&w->path_lock);
 }

@@ -35,5 +35,9 @@ int writer_open(struct writer *w, struct pool *pool, const uint8_t *header, uint
 int writer_start(struct writer *w);
 // Waits until the block marked `last` is stored and the file closed.
 void writer_join(struct writer *w);
+void writer_destroy(struct writer *w);
+// Is there a next file? Not behind a stream, nor behind one single file, whose name is taken.
+static inline bool writer_rotates(const struct writer *w) { return w->stream_fd < 0 && !w->segment.plan.single; }
+// The file now open, "" when none is. Any time between writer_open and writer_destroy.
 void writer_path(struct writer *w, char out[PATH_MAX]);
 #endif

@@ -136,7 +136,7 @@ test('a growing segment is readable at every instant', async () => {
     '--block-size',
     '512K',
   ];
-  const probe = start([...args, '--stats-interval', '0.05'], { binary: FAST });
+  const probe = start([...args, '--stats-interval', '0.1'], { binary: FAST });
   await until(() => probe.last()?.stored, 'first packets');
   let most = 0;
   for (let look = 0; look < 25; look++) {
@@ -204,6 +204,88 @@ test('rotation by time and by SIGHUP', async () => {
   assert.is(sum, end.ledgers.at(-1)!.stored);
 });
 
+test('SIGHUP to a single file: said once, nothing of it is lost', async () => {
+  const path = join(scratch(), 'one.pcapng');
+  const args = ['-w', path, '--flush-interval', '0.1', '--stats-interval', '0.1'];
+  const probe = start([...synth('pps=2000'), ...args]);
+  await until(() => probe.last()?.stored, 'stored packets');
+  for (let round = 1; round <= 3; round++) {
+    const before = probe.last()!.stored;
+    probe.child.kill('SIGHUP');
+    await until(() => probe.last()!.stored > before + 400, 'it goes on');
+    assert.is(probe.last()!.segment, path);
+  }
+  probe.child.kill('SIGINT');
+  const { code, ledgers, messages } = await probe.end;
+  const final = ledgers.at(-1)!;
+  assert.equal([code, final.segments, final.stored], [0, 1, final.ring_received]);
+  assert.is(countPackets(path).tshark, final.stored);
+  assert.is(messages.length, 1, messages.join('\n'));
+  assert.match(messages[0]!, /SIGHUP: .*recording continues \(--store, -C or -G/);
+});
+
+test('a terminal that closes under it: the file goes on, complete', async () => {
+  const dir = scratch();
+  const path = join(dir, 'one.pcapng');
+  // A session of its own on a pseudo terminal, which the parent then closes: the kernel sends SIGHUP.
+  const terminal = `
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+print(pid, flush=True)
+sys.stdin.readline()
+os.close(fd)
+sys.stdin.readline()
+os.waitpid(pid, 0)
+`;
+  if (!have('python3')) {
+    console.log('SKIP no python3 to make a terminal with');
+    return;
+  }
+  const stats = join(dir, 'stats');
+  const args = ['-w', path, '--stats', stats, '--flush-interval', '0.1', '--stats-interval', '0.1'];
+  const child = spawn('python3', ['-c', terminal, ASAN, ...synth('pps=2000'), ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const pid = await new Promise<number>((resolve) => child.stdout.once('data', (data) => resolve(Number(data))));
+  const last = () => {
+    const lines = existsSync(stats) ? read(stats).toString().trim().split('\n') : [];
+    return lines.at(-1) ? JSON.parse(lines.at(-1)!) : { stored: 0 };
+  };
+  try {
+    await until(() => last().stored > 0, 'stored packets');
+    const before = last().stored;
+    child.stdin.write('close\n');
+    await until(() => last().stored > before + 1000, 'recording without its terminal');
+    process.kill(pid, 'SIGTERM');
+    child.stdin.write('wait\n');
+    await until(() => last().final, 'the final ledger');
+  } catch (error) {
+    process.kill(pid, 'SIGKILL');
+    throw error;
+  }
+  assert.equal([last().stored, last().segments], [last().ring_received, 1]);
+  assert.is(countPackets(path).capinfos, last().stored);
+});
+
+test('SIGUSR1 from outside prints a ledger line; the run goes on and still ends when told', async () => {
+  const dir = scratch();
+  const probe = start([...synth('pps=2000'), '--store', dir, '--stats-interval', '0']);
+  await until(() => files(dir).length, 'a segment');
+  for (let round = 0; round < 2; round++) {
+    await sleep(150);
+    const before = probe.last()?.ring_received ?? -1;
+    probe.child.kill('SIGUSR1');
+    await until(() => (probe.last()?.ring_received ?? -1) > before, 'a line on demand');
+    assert.not.ok(probe.last()!.final);
+  }
+  probe.child.kill('SIGTERM');
+  const { code, ledgers } = await probe.end;
+  assert.is(code, 0);
+  assert.equal([ledgers.length, ledgers[2]!.final, ledgers[2]!.stored], [3, true, ledgers[2]!.ring_received]);
+  assert.is(imbalance(ledgers[2]!), '');
+});
+
 test('-w - streams; a reader that leaves ends the run cleanly', async () => {
   const out = run([...synth('pps=0,count=5000'), '-w', '-']);
   assert.is(out.code, 0);
@@ -266,7 +348,7 @@ test('kill -9 leaves a readable file with everything that was stored', async () 
     '--flush-interval',
     '0.05',
     '--stats-interval',
-    '0.05',
+    '0.1',
   ];
   const probe = start(args, { binary: FAST });
   await until(() => (probe.last()?.stored ?? 0) > 5000, 'stored packets');
