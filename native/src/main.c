@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "iface.h"
+#include "preflight.h"
 #include "stream.h"
 #include "uplink.h"
 #include "writer.h"
@@ -129,6 +131,12 @@ static int open_source(struct probe *p, struct failure *f) {
   return p->source.ops->open(&p->source, &p->options, f);
 }
 
+static int open_filter(struct probe *p, struct failure *f) {
+  const struct options *o = &p->options;
+  if (!o->filter[0] || p->source.filters) return 0;
+  return filter_compile(&p->capture.filter, o->filter, p->source.linktype, o->snaplen, f);
+}
+
 static int open_all(struct probe *p, struct failure *f) {
   struct options *o = &p->options;
   uint32_t most = block_snaplen_max((uint32_t)o->block_bytes);
@@ -138,10 +146,10 @@ static int open_all(struct probe *p, struct failure *f) {
     log_line("--block-size: packets are cut at %u bytes to fit into blocks of %llu", most,
              (unsigned long long)o->block_bytes);
   }
-  int rc = open_source(p, f);
+  int rc = preflight_clash(o, f);
+  if (!rc) rc = open_source(p, f);
   if (!rc) rc = open_stats(p, f);
-  if (!rc && o->filter[0] && !p->source.filters)
-    rc = filter_compile(&p->capture.filter, o->filter, p->source.linktype, o->snaplen, f);
+  if (!rc) rc = open_filter(p, f);
   if (rc) return rc;
   p->started_ts_ns = clock_realtime_ns();
   name_machine(p);
@@ -361,16 +369,34 @@ static int finish(struct probe *p) {
   return lost || p->iface_gone ? EXIT_FAILED : EXIT_DONE;
 }
 
+// Output before source: whoever may not capture still wants to know that the store is not writable.
+static const char *check_all(struct probe *p, struct failure *f) {
+  if (preflight_clash(&p->options, f) || preflight_output(&p->options, f)) return "output";
+  if (preflight_gateway(&p->options, f)) return "gateway";
+  if (open_source(p, f)) return "source";
+  return open_filter(p, f) ? "filter" : NULL;
+}
+
 static int check_only(struct probe *p) {
   struct failure f = {0};
-  int rc = open_source(p, &f);
+  const char *wrong = check_all(p, &f);
   char name[600], message[1100];
-  json_string(name, sizeof name, p->source.interface_name);
-  json_string(message, sizeof message, rc ? f.text : "can capture");
-  printf("{\"ok\":%s,\"interface\":%s,\"source\":\"%s\",\"errno\":%d,\"message\":%s}\n", rc ? "false" : "true", name,
-         p->options.ring, rc ? f.err : 0, message);
-  if (!rc) p->source.ops->close(&p->source);
-  return rc ? EXIT_FAILED : EXIT_DONE;
+  json_string(name, sizeof name, p->source.interface_name[0] ? p->source.interface_name
+                                 : p->options.interface     ? p->options.interface
+                                                            : "");
+  json_string(message, sizeof message, wrong ? f.text : "can capture");
+  printf("{\"ok\":%s,\"interface\":%s,\"source\":\"%s\",\"stage\":\"%s\",\"errno\":%d,\"message\":%s}\n",
+         wrong ? "false" : "true", name, p->options.ring, wrong ? wrong : "", f.err, message);
+  filter_free(&p->capture.filter);
+  if (!wrong || !strcmp(wrong, "filter")) p->source.ops->close(&p->source);
+  return !wrong ? EXIT_DONE : f.err ? EXIT_FAILED : EXIT_USAGE;
+}
+
+// A supervisor that dies suddenly leaves no orphan: the kernel then sends us SIGTERM. `parent` is who it was
+// at the start; one that died in between is not told about any more.
+static void follow_parent(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) raise(SIGTERM);
 }
 
 static void block_signals(sigset_t *set, int count) {
@@ -380,6 +406,7 @@ static void block_signals(sigset_t *set, int count) {
 }
 
 int main(int argc, char **argv) {
+  pid_t parent = getppid();
   struct probe *p = &probe;
   struct failure f;
   if (options_parse(&p->options, argc, argv, &f)) return log_line("%s", f.text), EXIT_USAGE;
@@ -387,6 +414,7 @@ int main(int argc, char **argv) {
   if (p->options.help) return options_help(), EXIT_DONE;
   if (p->options.version) return printf("ringtapd " VERSION "\n"), EXIT_DONE;
   if (p->options.list_interfaces) return iface_list(stdout) ? EXIT_FAILED : EXIT_DONE;
+  if (p->options.exit_with_parent) follow_parent(parent);
   if (p->options.check) return check_only(p);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a file size limit is a full drive: EFBIG

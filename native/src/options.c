@@ -53,9 +53,10 @@ static const struct spec specs[] = {
     {"uplink-pps", 0, U32, AT(uplink_pps), 0, "N", "packets/s on the uplink, the rest sampled out (100000)"},
     {"stats", 0, TEXT, AT(stats_path), 0, "FILE", "ledger lines go to FILE instead of stderr"},
     {"stats-interval", 0, SECONDS, AT(stats_ns), 0, "S", "seconds between ledger lines, 0: only the last (1)"},
-    {"config", 0, TEXT, 0, 0, "FILE", "read `long-name=value` lines first"},
+    {"config", 0, TEXT, AT(config_path), 0, "FILE", "read `long-name=value` lines first"},
     {"list-interfaces", 'D', FLAG, AT(list_interfaces), 0, NULL, "print interfaces as JSON lines"},
-    {"check", 0, FLAG, AT(check), 0, NULL, "only try to open the source; one JSON line"},
+    {"check", 0, FLAG, AT(check), 0, NULL, "only try source, filter and output; one JSON line"},
+    {"exit-with-parent", 0, FLAG, AT(exit_with_parent), 0, NULL, "flush and end when the starting process dies"},
     {"verbose", 'v', FLAG, AT(verbose), 0, NULL, "say more"},
     {"version", 'V', FLAG, AT(version), 0, NULL, "print the version"},
     {"help", 'h', FLAG, AT(help), 0, NULL, "print this"},
@@ -135,7 +136,7 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
   switch (s->kind) {
     case TEXT:
       if (!*value) return fail(f, 0, "--%s: needs a value", s->name);
-      if (strcmp(s->name, "config")) *(const char **)field = value;
+      *(const char **)field = value;
       return 0;
     case FLAG:
       if (value && *value && strcmp(value, "true") && strcmp(value, "false")) return fail(f, 0, "--%s: takes no value", s->name);

@@ -144,12 +144,7 @@ int segment_open(struct segment *s, struct failure *f) {
   name_format(s, s->last_ts_ns, s->seq + 1, s->path);
   int fd = s->plan.single ? -EOPNOTSUPP : create_nameless(s);
   if (fd == -EOPNOTSUPP) fd = create_named(s);
-  if (fd < 0) {
-    const char *how = fd == -ENOSPC || fd == -EDQUOT ? "free some space or name another place"
-                      : fd == -ENOENT                ? "create the directory first"
-                                                     : "check the path and its permissions";
-    return fail(f, -fd, "%s: cannot be created: %s; %s", s->path, strerror(-fd), how);
-  }
+  if (fd < 0) return fail(f, -fd, "%s: cannot be created: %s; %s", s->path, strerror(-fd), cure(-fd));
   s->fd = fd;
   s->seq++;
   s->offset = s->header_bytes;

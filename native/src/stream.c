@@ -16,6 +16,11 @@ bool stream_is_special(const char *path) {
   return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
+int stream_stdout_is_fine(struct failure *f) {
+  if (!isatty(STDOUT_FILENO)) return 0;
+  return fail(f, 0, "-w -: stdout is a terminal; pipe it, for example: ringtapd -w - | wireshark -k -i -");
+}
+
 int stream_open(const char *path, struct failure *f) {
   int fd;
   if (strcmp(path, "-")) {
@@ -23,8 +28,8 @@ int stream_open(const char *path, struct failure *f) {
     if (fd < 0) return fail(f, errno, "%s: %s; check the path and its permissions", path, strerror(errno));
     return fd;
   }
-  if (isatty(STDOUT_FILENO))
-    return fail(f, 0, "-w -: stdout is a terminal; pipe it, for example: ringtapd -w - | wireshark -k -i -");
+  int rc = stream_stdout_is_fine(f);
+  if (rc) return rc;
   // Opened anew, O_NONBLOCK is ours alone: setting it on a shared stdout would surprise the shell.
   struct stat st;
   if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {

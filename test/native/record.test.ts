@@ -1,6 +1,15 @@
 /** Recording: segments counted by independent readers, read while they grow, rotated, cut off, killed. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -247,7 +256,9 @@ os.waitpid(pid, 0)
   const child = spawn('python3', ['-c', terminal, ASAN, ...synth('pps=2000'), ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const pid = await new Promise<number>((resolve) => child.stdout.once('data', (data) => resolve(Number(data))));
+  const pid = await new Promise<number>((resolve) =>
+    child.stdout.once('data', (data) => resolve(Number(data))),
+  );
   const last = () => {
     const lines = existsSync(stats) ? read(stats).toString().trim().split('\n') : [];
     return lines.at(-1) ? JSON.parse(lines.at(-1)!) : { stored: 0 };
@@ -543,6 +554,110 @@ test('--help, --version, --list-interfaces and --check speak on stdout', () => {
   const row = JSON.parse(bad.stdout.toString());
   assert.equal([bad.code, row.ok, row.interface, row.source], [1, false, 'no-such-if', 'afpacket']);
   assert.match(row.message, /no such interface/);
+});
+
+test('--check tells of a bad filter, store, file and gateway, and leaves nothing behind', () => {
+  const dir = scratch();
+  writeFileSync(join(dir, 'file'), 'kept');
+  const small = ['--ring=synth', '--check'];
+  const cases: [string[], number, string, RegExp][] = [
+    [['--store', dir], 0, '', /can capture/],
+    [['--store', join(dir, 'new')], 0, '', /can capture/],
+    [['-w', join(dir, 'file')], 0, '', /can capture/],
+    [['-w', join(dir, 'new.pcapng')], 0, '', /can capture/],
+    [['-w', join(dir, 'no', 'x'), '-C', '1'], 1, 'output', /No such file or directory; create the directory/],
+    [['--store', join(dir, 'no', 'x')], 1, 'output', /no\/x: cannot be created: No such file/],
+    [['--store', join(dir, 'file')], 1, 'output', /not a directory/],
+    [['-w', dir], 1, 'output', /Is a directory/],
+    [['tcp', 'prot', '80'], 2, 'filter', /syntax error.*pcap-filter/],
+    [['--gateway', 'http://x'], 2, 'gateway', /no ws:/],
+    [['--gateway', 'ws://127.0.0.1', '--token-file', join(dir, 'no')], 1, 'gateway', /No such file/],
+  ];
+  if (existsSync('/sys/kernel'))
+    cases.push([['--store', '/sys/kernel'], 1, 'output', /cannot be written to/]);
+  for (const [args, code, stage, text] of cases) {
+    const out = run([...small, ...args]);
+    const row = JSON.parse(out.stdout.toString());
+    assert.equal(
+      [out.code, row.ok, row.stage],
+      [code, code === 0, stage],
+      `${args.join(' ')}: ${row.message}`,
+    );
+    assert.is(row.errno > 0, code === 1);
+    assert.match(row.message, text);
+    assert.equal(out.messages, []);
+  }
+  assert.equal(readdirSync(dir), ['file']);
+  assert.is(read(join(dir, 'file')).toString(), 'kept');
+});
+
+test('an output that is also an input, or another output, is refused and left as it was', () => {
+  const dir = scratch();
+  const at = (name: string) => join(dir, name);
+  run([...synth('pps=0,count=50'), '-w', at('x')]);
+  const before = read(at('x'));
+  linkSync(at('x'), at('hard'));
+  symlinkSync('x', at('soft'));
+  writeFileSync(at('config'), 'verbose=true\n');
+  writeFileSync(at('token'), 'secret\n');
+  const gateway = ['--gateway', 'ws://127.0.0.1:9', '--token-file', at('token')];
+  const cases: [string[], RegExp][] = [
+    ...['x', 'hard', 'soft'].map((name): [string[], RegExp] => [
+      ['-r', at('x'), '-w', at(name)],
+      /^ringtapd: -r and -w are the same file: .*; name another/,
+    ]),
+    [['-r', at('x'), '-w', '/dev/null', '--stats', at('hard')], /-r and --stats/],
+    [[...synth('pps=1'), '-w', at('new'), '--stats', at('new')], /-w and --stats/],
+    [['--config', at('config'), ...synth('pps=1'), '-w', at('config')], /--config and -w/],
+    [[...synth('pps=1'), '-w', at('token'), ...gateway], /--token-file and -w/],
+  ];
+  for (const [args, text] of cases) {
+    const out = run(args);
+    assert.is(out.code, 2, `${args.join(' ')}: ${out.messages.join('|')}`);
+    assert.is(out.messages.length, 1);
+    assert.match(out.messages[0]!, text);
+  }
+  const shell = spawnSync('sh', ['-c', `exec ${ASAN} -r - -w - <"$0" 1<>"$0"`, at('x')], {
+    encoding: 'utf8',
+  });
+  assert.is(shell.status, 2);
+  assert.match(shell.stderr, /-r and -w are the same file/);
+  assert.equal(read(at('x')), before);
+  assert.equal(readdirSync(dir).sort(), ['config', 'hard', 'soft', 'token', 'x']);
+  const copy = run(['-r', at('x'), '-w', at('x'), '-C', '1']);
+  assert.is(copy.code, 0, 'rotated names are new ones');
+  assert.equal(read(at('x')), before);
+});
+
+test('--exit-with-parent: a supervisor killed outright leaves a flushed file and no orphan', async () => {
+  const dir = scratch();
+  const stats = join(dir, 'stats');
+  const args = [...synth('pps=2000'), '--store', dir, '--stats', stats, '--stats-interval', '0.1'];
+  const shell = `"$@" & echo $!; wait`;
+  const parent = spawn(
+    'sh',
+    ['-c', shell, 'sh', ASAN, ...args, '--flush-interval', '30', '--exit-with-parent'],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  const pid = await new Promise<number>((resolve) =>
+    parent.stdout.once('data', (data) => resolve(Number(data))),
+  );
+  const last = () => JSON.parse(read(stats).toString().trim().split('\n').at(-1)!);
+  try {
+    await until(
+      () => existsSync(stats) && read(stats).includes('\n') && last().ring_received > 200,
+      'packets',
+    );
+    parent.kill('SIGKILL');
+    await until(() => last().final, 'the final ledger');
+  } catch (error) {
+    process.kill(pid, 'SIGKILL');
+    throw error;
+  }
+  assert.ok(last().stored > 200 && last().stored === last().ring_received);
+  assert.is(countPackets(files(dir)[0]!).capinfos, last().stored);
 });
 
 test.after.each(endAll);
