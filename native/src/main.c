@@ -361,12 +361,13 @@ static int finish(struct probe *p) {
     tap_destroy(&p->tap);
   }
   p->source.ops->close(&p->source);
+  bool kept = !p->records || writer_kept_all(&p->writer);
   if (p->records) writer_destroy(&p->writer);
   if (p->records) pool_destroy(&p->pool);
   filter_free(&p->capture.filter);
   if (p->capture.result) return complain(&p->source.failure);
   bool lost = l.unaccounted || l.uplink_unaccounted;
-  return lost || p->iface_gone ? EXIT_FAILED : EXIT_DONE;
+  return lost || !kept || p->iface_gone ? EXIT_FAILED : EXIT_DONE;
 }
 
 // Output before source: whoever may not capture still wants to know that the store is not writable.
