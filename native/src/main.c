@@ -34,6 +34,7 @@ struct probe {
   struct tap tap;
   struct capture capture;
   struct uplink *uplink;  // NULL without a gateway
+  bool uplink_stuck;      // in the resolver, at the end of the run
   bool records;
   char name[256], hardware[72], os[256];
   uint8_t section[SECTION_BYTES_MAX], uplink_section[SECTION_BYTES_MAX];
@@ -245,7 +246,7 @@ static void make_ledger(struct probe *p, struct ledger *l, bool final) {
   if (p->records) read_writer(p, l);
   if (final && p->uplink) {
     l->a.sent = atomic_load(&p->tap.sent);
-    l->a.uplink_drops = tap_drops(&p->tap);
+    l->a.uplink_drops = p->uplink_stuck ? l->a.offered - l->a.sampled_out - l->a.sent : tap_drops(&p->tap);
   }
   ledger_balance(l);
   if (final) raise_drops(p, &l->a);
@@ -352,13 +353,13 @@ static int finish(struct probe *p) {
   capture_join(&p->capture);
   watch_interface(p);
   if (p->records) writer_join(&p->writer);
-  if (p->uplink) uplink_drain(p->uplink, DRAIN_PATIENCE_NS);
+  if (p->uplink) p->uplink_stuck = !uplink_drain(p->uplink, DRAIN_PATIENCE_NS);
   make_ledger(p, &l, true);
   print_ledger(p, &l);
-  if (p->uplink) {
+  if (p->uplink && !p->uplink_stuck) {
     uplink_ledger(p->uplink, &l);
-    uplink_close(p->uplink);
-    tap_destroy(&p->tap);
+    p->uplink_stuck = !uplink_close(p->uplink);
+    if (!p->uplink_stuck) tap_destroy(&p->tap);
   }
   p->source.ops->close(&p->source);
   bool kept = !p->records || writer_kept_all(&p->writer);
@@ -427,5 +428,7 @@ int main(int argc, char **argv) {
   watch_interface(p);
   if (start_all(p)) return log_line("threads cannot be started: too many processes; raise `ulimit -u`"), EXIT_FAILED;
   run(p, &signals);
-  return finish(p);
+  int code = finish(p);
+  if (p->uplink_stuck) _exit(code);  // its thread still runs: no exit handler may pull things from under it
+  return code;
 }
