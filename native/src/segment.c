@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "syncer.h"
 
 enum { FILE_MODE = 0640 };  // packets are private
 
@@ -20,7 +21,7 @@ static int dir_check(const char *dir, struct failure *f) {
     return fail(f, ENOTDIR, "%s: not a directory; name one to store segments in", dir);
   }
   if (errno != ENOENT) return fail(f, errno, "%s: %s; check the path and its permissions", dir, strerror(errno));
-  if (mkdir(dir, 0750) == 0) return 0;
+  if (mkdir(dir, 0750) == 0) return sync_name(dir), 0;
   return fail(f, errno, "%s: cannot be created: %s; create it or name another --store directory", dir,
               strerror(errno));
 }

@@ -56,12 +56,24 @@ static void *syncer_main(void *arg) {
   return NULL;
 }
 
-int syncer_start(struct syncer *s, const char *path) {
+static int open_directory_of(const char *path) {
   char dir[PATH_MAX];
-  snprintf(dir, sizeof dir, "%s", path);
+  size_t n = (size_t)snprintf(dir, sizeof dir, "%s", path);
+  while (n > 1 && n < sizeof dir && dir[n - 1] == '/') dir[--n] = 0;
   char *slash = strrchr(dir, '/');
   if (slash) slash[slash == dir] = 0;
-  s->dir_fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+void sync_name(const char *path) {
+  int fd = open_directory_of(path);
+  if (fd < 0) return;  // may not be read: then the file system's own time has to do
+  fsync(fd);
+  close(fd);
+}
+
+int syncer_start(struct syncer *s, const char *path) {
+  s->dir_fd = open_directory_of(path);
   s->fd = -1;
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->wake, NULL);

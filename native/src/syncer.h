@@ -22,6 +22,8 @@ struct syncer {
   bool named, stop;        // named: the directory has a name it may forget
 };
 
+// Makes the name `path` itself durable, now. Start-up only: it waits.
+void sync_name(const char *path);
 // `path` is any file in the directory to look after. 0 or -errno.
 int syncer_start(struct syncer *s, const char *path);
 // The writer's. A new file has got its name; `fd` stays open until syncer_closing.
