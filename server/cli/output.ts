@@ -52,12 +52,17 @@ export function flush(): void {
   if (text) writeAll(STDOUT, text);
 }
 
+/** All of Unicode's control characters but line feed and tab. */
+const CONTROLS = /[^\P{Cc}\n\t]/gu;
 const CLEAR_LINE = '\r\x1b[K';
 let transientShown = false;
 
-/** One line for people, on standard error; results printed before it come out first. */
+/**
+ * One line for people, on standard error; results printed before it come out first. Control characters
+ * are made visible: much of what is said quotes files and peers, who must not steer the terminal.
+ */
 export function note(line: string): void {
-  toStderr(`${transientShown ? CLEAR_LINE : ''}${line}\n`);
+  toStderr(`${transientShown ? CLEAR_LINE : ''}${line.replace(CONTROLS, '\uFFFD')}\n`);
   transientShown = false;
 }
 
