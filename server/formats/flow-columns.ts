@@ -27,42 +27,41 @@ export interface Column {
 }
 
 /**
- * Reads the first of some properties that the engine may or may not fill, under their snake_case or
- * camelCase names. Names are made once: this runs for every cell of a hundred thousand flows.
+ * Reads the first of some properties that the engine may or may not fill: camelCase names, `tcp.orig.x`
+ * within another. Paths are cut once: this runs for every cell of a hundred thousand flows.
  */
-function optional(...names: string[]): (flow: Flow) => unknown {
-  const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  const keys = names.flatMap((name) => [...new Set([camel(name), name])]);
+function optional(...paths: string[]): (flow: Flow) => unknown {
+  const keys = paths.map((path) => path.split('.'));
   return (flow) => {
-    const record = flow as unknown as Record<string, unknown>;
-    for (const key of keys) {
-      const value = record[key];
+    for (const path of keys) {
+      let value: unknown = flow;
+      for (const key of path) value = (value as Record<string, unknown> | null | undefined)?.[key];
       if (value !== undefined && value !== null) return value;
     }
     return null;
   };
 }
 
-function text(...names: string[]): Column {
-  const read = optional(...names);
+function text(name: string, ...paths: string[]): Column {
+  const read = optional(...paths);
   const value = (flow: Flow) => {
     const found = read(flow);
     return found === null || found === '' ? null : String(found);
   };
-  return { name: names[0] as string, type: 'text', value };
+  return { name, type: 'text', value };
 }
 
-function count(...names: string[]): Column {
-  const read = optional(...names);
+function count(name: string, ...paths: string[]): Column {
+  const read = optional(...paths);
   const value = (flow: Flow) => {
     const found = read(flow);
     return typeof found === 'number' || typeof found === 'bigint' ? Number(found) : null;
   };
-  return { name: names[0] as string, type: 'count', value };
+  return { name, type: 'count', value };
 }
 
-function interval(name: string, ...properties: string[]): Column {
-  const read = optional(`${name}_ns`, ...properties);
+function interval(name: string, ...paths: string[]): Column {
+  const read = optional(...paths);
   const value = (flow: Flow) => {
     const found = read(flow);
     return typeof found === 'number' || typeof found === 'bigint' ? BigInt(found) : null;
@@ -70,23 +69,24 @@ function interval(name: string, ...properties: string[]): Column {
   return { name, type: 'interval_ns', value };
 }
 
-function texts(name: string): Column {
-  const read = optional(name);
+function texts(name: string, ...paths: string[]): Column {
+  const read = optional(...paths);
   const value = (flow: Flow) => {
     const found = read(flow);
-    if (found === null) return null;
-    return Array.isArray(found) ? found.map(String) : [String(found)];
+    return Array.isArray(found) && found.length ? found.map(String) : null;
   };
   return { name, type: 'texts', value };
 }
 
-/** Last minus first packet; unknown for a single packet, as in Zeek. */
+const lasting = optional('durationNs');
+
+/** The engine's, else last minus first packet; unknown for a single packet, as in Zeek. */
 const duration: Column = {
   name: 'duration',
   type: 'interval_ns',
   value: (flow) => {
-    const { firstTsNs, lastTsNs } = flow;
-    return lastTsNs > firstTsNs ? lastTsNs - firstTsNs : null;
+    const found = (lasting(flow) as bigint | null) ?? flow.lastTsNs - flow.firstTsNs;
+    return found > 0n ? found : null;
   },
 };
 
@@ -104,24 +104,28 @@ export const COLUMNS: readonly Column[] = [
   { name: 'resp_bytes', type: 'count', value: (flow) => flow.respBytes },
   { name: 'ip_proto', type: 'count', value: (flow) => flow.ipProto },
   duration,
-  text('uid'),
-  text('community_id'),
-  text('service'),
-  text('conn_state'),
-  text('history'),
-  count('orig_ip_bytes'),
-  count('resp_ip_bytes'),
-  count('orig_payload_bytes'),
-  count('resp_payload_bytes'),
-  count('missed_bytes'),
-  interval('rtt', 'tcp_rtt_ns', 'handshake_rtt_ns'),
-  count('orig_retransmissions', 'orig_retransmits'),
-  count('resp_retransmissions', 'resp_retransmits'),
-  count('orig_out_of_order'),
-  count('resp_out_of_order'),
-  count('orig_zero_window', 'orig_zero_windows'),
-  count('resp_zero_window', 'resp_zero_windows'),
-  texts('tunnel_parents'),
+  text('uid', 'uid'),
+  text('community_id', 'communityId'),
+  text('service', 'service'),
+  text('conn_state', 'connState'),
+  text('history', 'history'),
+  count('orig_ip_bytes', 'origIpBytes'),
+  count('resp_ip_bytes', 'respIpBytes'),
+  count('orig_payload_bytes', 'origPayloadBytes'),
+  count('resp_payload_bytes', 'respPayloadBytes'),
+  count('missed_bytes', 'missedBytes'),
+  interval('syn_ack_rtt', 'tcp.synAckRttNs'),
+  interval('ack_rtt', 'tcp.ackRttNs'),
+  count('orig_retransmits', 'tcp.orig.retransmits'),
+  count('resp_retransmits', 'tcp.resp.retransmits'),
+  count('orig_out_of_order', 'tcp.orig.outOfOrder'),
+  count('resp_out_of_order', 'tcp.resp.outOfOrder'),
+  count('orig_zero_windows', 'tcp.orig.zeroWindows'),
+  count('resp_zero_windows', 'tcp.resp.zeroWindows'),
+  count('vlan', 'vlan'),
+  count('inner_vlan', 'innerVlan'),
+  texts('tunnel_parents', 'tunnelParents'),
+  text('ended', 'ended'),
 ];
 
 /** The column of that name; a wrong name is a bug. */

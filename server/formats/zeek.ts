@@ -22,6 +22,14 @@ const of = (name: string, type: string, source: string): Field => ({
   value: column(source).value,
 });
 
+/** Zeek leaves payload unset, as duration, for what did not last. */
+function lasting(name: string, source: string): Field {
+  const bytes = column(source);
+  const duration = column('duration');
+  const value = (flow: Flow) => (duration.value(flow) === null ? null : bytes.value(flow));
+  return { name, type: 'count', value };
+}
+
 /** Zeek has one name for both ICMPs and knows no SCTP here. */
 function protocol({ proto }: Flow): string {
   if (proto === 'tcp' || proto === 'udp') return proto;
@@ -39,8 +47,8 @@ const FIELDS: readonly Field[] = [
   of('service', 'string', 'service'),
   of('duration', 'interval', 'duration'),
   // Zeek's orig_bytes are payload; our orig_bytes are whole frames.
-  of('orig_bytes', 'count', 'orig_payload_bytes'),
-  of('resp_bytes', 'count', 'resp_payload_bytes'),
+  lasting('orig_bytes', 'orig_payload_bytes'),
+  lasting('resp_bytes', 'resp_payload_bytes'),
   of('conn_state', 'string', 'conn_state'),
   { name: 'local_orig', type: 'bool', value: () => null },
   { name: 'local_resp', type: 'bool', value: () => null },
@@ -52,6 +60,8 @@ const FIELDS: readonly Field[] = [
   of('resp_ip_bytes', 'count', 'resp_ip_bytes'),
   of('tunnel_parents', 'set[string]', 'tunnel_parents'),
   of('ip_proto', 'count', 'ip_proto'),
+  of('vlan', 'int', 'vlan'),
+  of('inner_vlan', 'int', 'inner_vlan'),
   of('community_id', 'string', 'community_id'),
 ];
 

@@ -13,7 +13,8 @@ import { zeekFooter, zeekHeader, zeekLine } from '../../server/formats/zeek.js';
 import { paths } from '../../server/paths.js';
 import { epb, ringtap, section, temporaryDirectory, udpPacket, withoutEngine } from './helpers.js';
 
-const plain: Flow = {
+/** What every engine tells. */
+const plain = {
   id: 1,
   proto: 'tcp',
   ipProto: 6,
@@ -29,7 +30,7 @@ const plain: Flow = {
   respBytes: 2 ** 40,
   origTcpFlags: 2,
   respTcpFlags: 18,
-};
+} as Flow;
 /** As the engine will tell more. */
 const rich = {
   ...plain,
@@ -43,9 +44,17 @@ const rich = {
   origPayloadBytes: 100,
   respPayloadBytes: 0,
   missedBytes: 0,
-  rttNs: 12_000_000n,
+  tcp: {
+    synAckRttNs: 12_000_000n,
+    ackRttNs: null,
+    orig: { retransmits: 4, outOfOrder: 0, zeroWindows: 1 },
+    resp: { retransmits: 0, outOfOrder: 2, zeroWindows: 0 },
+  },
+  vlan: 7,
+  innerVlan: null,
+  ended: 'evicted',
   tunnelParents: ['C1', 'C,2'],
-} as Flow;
+} as unknown as Flow;
 
 /** The log as zeek-cut reads it: a map per line by #fields. */
 function zeekRows(lines: string[]): Record<string, string>[] {
@@ -97,13 +106,15 @@ test('JSON: unknown is null, never 0 or missing', () => {
     COLUMNS.map(({ name }) => name),
   );
   assert.equal(
-    [known.uid, known.service, known.missed_bytes, known.rtt],
+    [known.uid, known.service, known.missed_bytes, known.syn_ack_rtt],
     ['CAbc123', '=cmd|"x",\t-', 0, '0.012000000'],
   );
   assert.equal(known.tunnel_parents, ['C1', 'C,2']);
+  assert.equal([known.orig_retransmits, known.resp_out_of_order, known.orig_zero_windows], [4, 2, 1]);
+  assert.equal([known.ack_rtt, known.vlan, known.inner_vlan, known.ended], [null, 7, null, 'evicted']);
   const unknown = JSON.parse(jsonLine(plain));
   assert.equal(
-    [unknown.uid, unknown.missed_bytes, unknown.rtt, unknown.tunnel_parents],
+    [unknown.uid, unknown.missed_bytes, unknown.syn_ack_rtt, unknown.tunnel_parents],
     [null, null, null, null],
   );
   const single = JSON.parse(jsonLine({ ...plain, lastTsNs: plain.firstTsNs }));
@@ -161,7 +172,7 @@ test('Parquet: read back whole, with types and nulls; an empty table too', async
     ['10.0.0.1', 40000, 2n ** 40n, null],
   );
   assert.equal(
-    [second.service, second.rtt_ns, second.duration_ns],
+    [second.service, second.syn_ack_rtt_ns, second.duration_ns],
     ['=cmd|"x",\t-', 12_000_000n, 2_500_000_000n],
   );
   const schema = parquetMetadata(file).schema.find(({ name }) => name === 'first_ts');
