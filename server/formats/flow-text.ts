@@ -36,9 +36,10 @@ export function csvLine(flow: Flow): string {
 
 /** Times and intervals are texts, as a JSON number cannot hold nanoseconds since 1970. */
 export function jsonLine(flow: Flow): string {
-  const entries = COLUMNS.map((column) => {
+  const record: Record<string, Value> = {};
+  for (const column of COLUMNS) {
     const value = column.value(flow);
-    return [column.name, typeof value === 'bigint' ? secondsText(value) : value] as const;
-  });
-  return JSON.stringify(Object.fromEntries(entries));
+    record[column.name] = typeof value === 'bigint' ? secondsText(value) : value;
+  }
+  return JSON.stringify(record);
 }

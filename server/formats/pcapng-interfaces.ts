@@ -38,6 +38,8 @@ const NOT_COPIED = new Set([OPT_IF_TSRESOL, OPT_IF_TSOFFSET, 8, 10]);
 /** Options the draft defines for interfaces; others may hold numbers whose order nobody knows. */
 const OPTION_LAST = 15;
 
+const NOTHING = Buffer.alloc(0);
+
 export class InterfaceTracker {
   /** Oldest first. */
   #sections: Section[] = [];
@@ -45,57 +47,56 @@ export class InterfaceTracker {
   #swapped = false;
   #stopped = false;
   /** Bytes of a block whose start lay in earlier chunks. */
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = NOTHING;
   #skip = 0;
 
   /** The next chunk of the stream; copied where needed. */
   push(chunk: Uint8Array): void {
-    let at = 0;
-    while (at < chunk.length && !this.#stopped) {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let at = this.#held.length ? this.#join(bytes) : 0;
+    while (at < bytes.length && !this.#stopped) {
       if (this.#skip > 0) {
-        const step = Math.min(this.#skip, chunk.length - at);
+        const step = Math.min(this.#skip, bytes.length - at);
         this.#skip -= step;
         at += step;
-      } else at += this.#held.length ? this.#join(chunk.subarray(at)) : this.#walk(chunk.subarray(at));
+        continue;
+      }
+      const taken = this.#block(bytes, at);
+      if (taken === 0 && !this.#stopped) this.#held = Buffer.from(bytes.subarray(at));
+      at = taken === 0 ? bytes.length : at + taken;
     }
   }
 
-  /** Bytes taken of `rest` to complete the block in `#held`. */
-  #join(rest: Uint8Array): number {
-    const joined = Buffer.concat([this.#held, rest.subarray(0, HELD_BYTES)]);
+  /** Completes the block in `#held`: how many of `bytes` it took. */
+  #join(bytes: Buffer): number {
     const before = this.#held.length;
-    this.#held = Buffer.alloc(0);
-    const taken = this.#block(joined);
-    if (taken > 0) return Math.max(0, taken - before);
-    if (this.#stopped) return rest.length;
-    this.#held = joined;
-    return joined.length - before;
+    const joined = Buffer.concat([this.#held, bytes.subarray(0, HELD_BYTES)]);
+    const taken = this.#block(joined, 0);
+    if (taken === 0) {
+      this.#held = joined;
+      return joined.length - before;
+    }
+    this.#held = NOTHING;
+    return Math.max(0, taken - before);
   }
 
-  #walk(rest: Uint8Array): number {
-    const bytes = Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength);
-    const taken = this.#block(bytes);
-    if (taken > 0) return taken;
-    if (!this.#stopped) this.#held = Buffer.from(bytes);
-    return rest.length;
-  }
-
-  /** Reads the block at the start of `bytes`: what it takes of them, or 0 when more are needed. */
-  #block(bytes: Buffer): number {
-    if (bytes.length < BLOCK_MIN_BYTES) return 0;
-    const raw = bytes.readUInt32LE(0);
-    if (raw === BT_SHB) this.#swapped = bytes.readUInt32LE(8) !== PCAPNG_MAGIC;
+  /** Reads the block that starts at `at`: what it takes of the bytes here, or 0 when more are needed. */
+  #block(bytes: Buffer, at: number): number {
+    const here = bytes.length - at;
+    if (here < BLOCK_MIN_BYTES) return 0;
+    const raw = bytes.readUInt32LE(at);
+    if (raw === BT_SHB) this.#swapped = bytes.readUInt32LE(at + 8) !== PCAPNG_MAGIC;
     else if (this.#sections.length === 0) this.#stopped = true;
-    const stated = this.#word(bytes, 4);
+    const stated = this.#word(bytes, at + 4);
     if (stated < BLOCK_MIN_BYTES || stated > BLOCK_BYTES_MAX) this.#stopped = true;
     if (this.#stopped) return 0;
     const total = (stated + 3) & ~3;
-    const type = this.#word(bytes, 0);
-    if (type === BT_IDB && bytes.length < Math.min(total, HELD_BYTES)) return 0;
+    const type = this.#word(bytes, at);
+    if (type === BT_IDB && here < Math.min(total, HELD_BYTES)) return 0;
     if (type === BT_SHB) this.#sections.push({ from: this.#packets, interfaces: [] });
     else if (type === BT_EPB || type === BT_PB || type === BT_SPB) this.#packets++;
-    else if (type === BT_IDB) this.#describe(bytes.subarray(0, Math.min(total - 4, bytes.length)));
-    const taken = Math.min(total, bytes.length);
+    else if (type === BT_IDB) this.#describe(bytes.subarray(at, at + Math.min(total - 4, here)));
+    const taken = Math.min(total, here);
     this.#skip = total - taken;
     return taken;
   }
@@ -133,8 +134,9 @@ export class InterfaceTracker {
 
   /** The interface that packet `packet` (from 0) of the stream names; null when it was not understood. */
   find(packet: number, ifindex: number): InterfaceDescription | null {
-    const section = this.#sections.findLast(({ from }) => from <= packet);
-    return section?.interfaces[ifindex] ?? null;
+    let i = this.#sections.length - 1;
+    while (i > 0 && this.#sections[i]!.from > packet) i--;
+    return this.#sections[i]?.interfaces[ifindex] ?? null;
   }
 
   /** Forgets sections that ended before `packet`, so that nothing piles up. */

@@ -87,6 +87,9 @@ export function interfaceBlock(linktype: number, snaplen: number, options: Optio
   return block;
 }
 
+/** For taking a time apart: big integer arithmetic would allocate for every packet. */
+const split64 = new DataView(new ArrayBuffer(8));
+
 /** Bytes of the block putPacket() writes. */
 export function packetBytes(caplen: number, options: Option[] = []): number {
   return EPB_HEADER_BYTES + padded(caplen) + optionBytes(options) + TRAILER_BYTES;
@@ -110,8 +113,9 @@ export function putPacket(
   to.writeUInt32LE(BT_EPB, at);
   to.writeUInt32LE(total, at + 4);
   to.writeUInt32LE(ifindex, at + 8);
-  to.writeUInt32LE(Number(BigInt.asUintN(32, ts_ns >> 32n)), at + 12);
-  to.writeUInt32LE(Number(BigInt.asUintN(32, ts_ns)), at + 16);
+  split64.setBigInt64(0, ts_ns);
+  to.writeUInt32LE(split64.getUint32(0), at + 12);
+  to.writeUInt32LE(split64.getUint32(4), at + 16);
   to.writeUInt32LE(packet.length, at + 20);
   to.writeUInt32LE(wirelen, at + 24);
   to.set(packet, at + EPB_HEADER_BYTES);

@@ -1,8 +1,8 @@
 /** `ringtap slice`: what goes in comes out byte for byte, judged by our engine, tcpdump and tshark. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -292,6 +292,7 @@ function withEngine(): void {
     assert.is(readFileSync(old, 'utf8'), 'old');
   });
 
+  ofCaptures();
   if (!installed('tcpdump') || !installed('tshark'))
     console.log('SKIP slice against tcpdump and tshark: not installed');
   else againstTools(good);
@@ -310,6 +311,49 @@ function againstTools(good: string): void {
       const frames = run('tshark', ['-n', '-r', out, '-T', 'fields', '-e', 'frame.number']).trim();
       const expected = run('tcpdump', ['-n', '-r', good, '--count', filter]).match(/\d+/)?.[0];
       assert.is(`${frames ? frames.split('\n').length : 0}`, expected, filter);
+    }
+  });
+}
+
+interface Truth {
+  file: string;
+  agree: boolean | null;
+  readError: string | null;
+}
+
+/** Real captures, sliced without a filter: the slice has the same packets, bytes and times. */
+function ofCaptures(): void {
+  const captures = resolve(process.env.RINGTAP_CAPTURES ?? '../shared/captures');
+  const list = join(captures, 'truth.jsonl');
+  if (!existsSync(list)) {
+    console.log(`SKIP slices of real captures: no ${list} (set RINGTAP_CAPTURES)`);
+    return;
+  }
+  const every = 100;
+  const files = readFileSync(list, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Truth)
+    .filter(({ agree, readError }) => agree === true && readError === null)
+    .filter((_, i) => i % every === 0)
+    .map(({ file: name }) => join(captures, name));
+
+  test('a slice of everything is everything', async () => {
+    assert.ok(files.length > 5, `${files.length} files`);
+    for (const name of files) {
+      const out = path('all.pcapng');
+      assert.is((await ringtap(['slice', name, '-w', out])).code, 0, name);
+      const { stdout } = await ringtap(['summary', '--json', name, out]);
+      const [before, after] = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      for (const row of [before, after]) {
+        delete row.file;
+        delete row.format;
+        if (row.packets === 0) delete row.linkTypes;
+      }
+      assert.equal(after, before, name);
     }
   });
 }
