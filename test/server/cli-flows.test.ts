@@ -13,7 +13,8 @@ import { zeekFooter, zeekHeader, zeekLine } from '../../server/formats/zeek.js';
 import { paths } from '../../server/paths.js';
 import { epb, ringtap, section, temporaryDirectory, udpPacket, withoutEngine } from './helpers.js';
 
-const plain: Flow = {
+/** A flow of which little is known. */
+const plain = {
   id: 1,
   proto: 'tcp',
   ipProto: 6,
@@ -29,8 +30,8 @@ const plain: Flow = {
   respBytes: 2 ** 40,
   origTcpFlags: 2,
   respTcpFlags: 18,
-};
-/** As the engine will tell more. */
+} as Flow;
+/** One of which all is. */
 const rich = {
   ...plain,
   uid: 'CAbc123',
