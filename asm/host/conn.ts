@@ -1,4 +1,4 @@
-/** Zeek's view of a flow: conn_state, history, and a record with the field names of conn.log. */
+/** Zeek's view of a flow: conn_state and history. */
 import type { ConnState, Flow } from './types.js';
 
 // States of an end, TCP_* of the module.
@@ -60,70 +60,4 @@ export function historyText(
       text += rest & 16n ? letter.toLowerCase() : letter;
     }
   return text;
-}
-
-/** A row of conn.log. Unset is null; ts and duration are nanoseconds, to be written as seconds. */
-export interface ConnRecord {
-  ts: bigint;
-  uid: string;
-  'id.orig_h': string;
-  'id.orig_p': number;
-  'id.resp_h': string;
-  'id.resp_p': number;
-  proto: 'tcp' | 'udp' | 'icmp' | 'unknown_transport';
-  service: string | null;
-  duration: bigint | null;
-  orig_bytes: number | null;
-  resp_bytes: number | null;
-  conn_state: ConnState;
-  local_orig: null;
-  local_resp: null;
-  missed_bytes: number;
-  history: string | null;
-  orig_pkts: number;
-  orig_ip_bytes: number;
-  resp_pkts: number;
-  resp_ip_bytes: number;
-  tunnel_parents: string[] | null;
-  ip_proto: number;
-  vlan: number | null;
-  inner_vlan: number | null;
-  community_id: string;
-}
-
-/** Zeek's names, order and habits: duration and payload bytes are unset when there is no duration. */
-export function connRecord(flow: Flow): ConnRecord {
-  const lasted = flow.durationNs > 0n;
-  return {
-    ts: flow.firstTsNs,
-    uid: flow.uid,
-    'id.orig_h': flow.origAddr,
-    'id.orig_p': flow.origPort,
-    'id.resp_h': flow.respAddr,
-    'id.resp_p': flow.respPort,
-    proto: zeekProto(flow.proto),
-    service: flow.service,
-    duration: lasted ? flow.durationNs : null,
-    orig_bytes: lasted ? flow.origPayloadBytes : null,
-    resp_bytes: lasted ? flow.respPayloadBytes : null,
-    conn_state: flow.connState,
-    local_orig: null,
-    local_resp: null,
-    missed_bytes: flow.missedBytes,
-    history: flow.history || null,
-    orig_pkts: flow.origPackets,
-    orig_ip_bytes: flow.origIpBytes,
-    resp_pkts: flow.respPackets,
-    resp_ip_bytes: flow.respIpBytes,
-    tunnel_parents: flow.tunnelParents.length > 0 ? flow.tunnelParents : null,
-    ip_proto: flow.ipProto,
-    vlan: flow.vlan,
-    inner_vlan: flow.innerVlan,
-    community_id: flow.communityId,
-  };
-}
-
-function zeekProto(proto: Flow['proto']): ConnRecord['proto'] {
-  if (proto === 'icmpv6') return 'icmp';
-  return proto === 'tcp' || proto === 'udp' || proto === 'icmp' ? proto : 'unknown_transport';
 }

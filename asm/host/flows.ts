@@ -4,7 +4,7 @@ import { connState, historyText } from './conn.js';
 import type { Module } from './module.js';
 import { sha1 } from './sha1.js';
 import { ipv4Text, ipv6Text } from './text.js';
-import type { Flow, TcpSide } from './types.js';
+import type { Flow } from './types.js';
 
 export interface FlowsOptions {
   /** Largest first: bytes or packets both ways, last or first packet's time. Default bytes. */
@@ -183,7 +183,7 @@ export class FlowReader {
       vlan: vlans & VLAN_PRESENT ? vlans & 0xfff : null,
       innerVlan: (vlans >>> 16) & VLAN_PRESENT ? (vlans >>> 16) & 0xfff : null,
       tunnelParents: parent === NO_FLOW ? [] : [this.uid(parent)],
-      tcp: proto === 'tcp' ? this.#tcp(more, milestones) : null,
+      ...this.#tcp(more, milestones, proto === 'tcp'),
       ended: ENDED[view.getUint8(rest('ENDED'))] ?? null,
     };
   }
@@ -229,24 +229,25 @@ export class FlowReader {
     return bytes;
   }
 
-  #tcp(more: number, milestones: number): Flow['tcp'] {
+  #tcp(more: number, milestones: number, isTcp: boolean) {
     const { view } = this.#module;
     const at = (name: string) => more + this.#module.constant(`MORE_${name}`);
-    const time = (name: string) => view.getBigInt64(at(name), true);
     const span = (from: string, to: string, seen: boolean) => {
-      const ns = time(to) - time(from);
-      return seen && ns >= 0n ? ns : null;
+      const ns = view.getBigInt64(at(to), true) - view.getBigInt64(at(from), true);
+      return isTcp && seen && ns >= 0n ? ns : null;
     };
-    const side = (b: number): TcpSide => ({
-      retransmits: view.getUint32(at('RETRANSMITS_A') + b * 4, true),
-      outOfOrder: view.getUint32(at('DISORDERED_A') + b * 4, true),
-      zeroWindows: view.getUint32(at('ZERO_WINDOWS_A') + b * 4, true),
-    });
+    const figure = (name: string, b: number) => (isTcp ? view.getUint32(at(name) + b * 4, true) : null);
+    const whole = (milestones & 7) === 7;
     return {
       synAckRttNs: span('SYN_TS', 'SYN_ACK_TS', (milestones & 3) === 3),
-      ackRttNs: span('SYN_ACK_TS', 'ACK_TS', (milestones & 7) === 7),
-      orig: side(0),
-      resp: side(1),
+      ackRttNs: span('SYN_ACK_TS', 'ACK_TS', whole),
+      handshakeRttNs: span('SYN_TS', 'ACK_TS', whole),
+      origRetransmits: figure('RETRANSMITS_A', 0),
+      respRetransmits: figure('RETRANSMITS_A', 1),
+      origOutOfOrder: figure('DISORDERED_A', 0),
+      respOutOfOrder: figure('DISORDERED_A', 1),
+      origZeroWindows: figure('ZERO_WINDOWS_A', 0),
+      respZeroWindows: figure('ZERO_WINDOWS_A', 1),
     };
   }
 }

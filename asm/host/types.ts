@@ -56,29 +56,9 @@ export interface Totals {
 export type ConnState =
   | 'S0' | 'S1' | 'SF' | 'REJ' | 'S2' | 'S3' | 'RSTO' | 'RSTR' | 'RSTOS0' | 'RSTRH' | 'SH' | 'SHR' | 'OTH'; // biome-ignore format: one table
 
-/** TCP of one direction. */
-export interface TcpSide {
-  /** Segments of sequence space already seen, or of a hole and late; see asm/assembly/tcpstate.ts. */
-  retransmits: number;
-  /** Segments that filled a hole within a round trip. */
-  outOfOrder: number;
-  /** Segments without SYN, FIN and RST that advertised no window. */
-  zeroWindows: number;
-}
-
-/** What the segments of a TCP connection told. */
-export interface TcpStats {
-  /** From the newest SYN to the SYN-ACK: the network behind the capture and the responder; null when not seen. */
-  synAckRttNs: bigint | null;
-  /** From the SYN-ACK to the first ACK: the network before the capture and the originator. */
-  ackRttNs: bigint | null;
-  orig: TcpSide;
-  resp: TcpSide;
-}
-
 /**
  * One flow in Zeek's terms: a connection of TCP, else a bidirectional five-tuple. `orig` opened it as far
- * as can be told (a SYN decides, else known ports, else who sent first). connRecord() gives Zeek's names.
+ * as can be told (a SYN decides, else known ports, else who sent first).
  */
 export interface Flow {
   /** Counts up within an engine; PacketRows.flowId. */
@@ -124,7 +104,21 @@ export interface Flow {
   innerVlan: number | null;
   /** Uid of the flow that carried the first packet, when it came in a tunnel. */
   tunnelParents: string[];
-  tcp: TcpStats | null;
+  /** From the newest SYN to the SYN-ACK: what lies behind the capture; null when not seen. */
+  synAckRttNs: bigint | null;
+  /** From the SYN-ACK to the first ACK: what lies before the capture; null when not seen. */
+  ackRttNs: bigint | null;
+  /** Their sum, Wireshark's initial round trip. */
+  handshakeRttNs: bigint | null;
+  /** TCP segments of sequence space already seen, or of a hole and late (asm/assembly/tcpstate.ts); else null. */
+  origRetransmits: number | null;
+  respRetransmits: number | null;
+  /** Segments that filled a hole within a round trip. */
+  origOutOfOrder: number | null;
+  respOutOfOrder: number | null;
+  /** Segments without SYN, FIN and RST that advertised no window. */
+  origZeroWindows: number | null;
+  respZeroWindows: number | null;
   /** Why the flow ended: null while it goes on. */
   ended: 'evicted' | 'idle' | 'reused' | 'drained' | null;
 }

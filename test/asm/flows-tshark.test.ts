@@ -44,8 +44,8 @@ function truthOf(file: string): Stream[] {
   return streams;
 }
 
-const rttOf = ({ tcp }: Flow): number | null =>
-  tcp?.synAckRttNs == null || tcp.ackRttNs == null ? null : Number(tcp.synAckRttNs + tcp.ackRttNs) / 1e9;
+const rttOf = ({ handshakeRttNs }: Flow): number | null =>
+  handshakeRttNs === null ? null : Number(handshakeRttNs) / 1e9;
 
 if (!tshark || !existsSync(root))
   console.log(
@@ -72,22 +72,24 @@ else
       score.flows++;
       for (const [i, stream] of streams.entries()) {
         if (!stream) continue;
-        const { orig, resp } = flows[i]!.tcp!;
-        const again = orig.retransmits + orig.outOfOrder + resp.retransmits + resp.outOfOrder;
-        const rtt = rttOf(flows[i]!);
+        const flow = flows[i]!;
+        const again =
+          flow.origRetransmits! + flow.origOutOfOrder! + flow.respRetransmits! + flow.respOutOfOrder!;
+        const zero = flow.origZeroWindows! + flow.respZeroWindows!;
+        const rtt = rttOf(flow);
         score.streams++;
         if (rtt !== null) rtts.ours++;
         if (stream.rtt !== null) rtts.theirs++;
         // Seen from one side only, tshark takes the originator's next ACK for the handshake's: no round trip.
         const same =
-          flows[i]!.respPackets === 0 ||
+          flow.respPackets === 0 ||
           ((rtt === null) === (stream.rtt === null) && Math.abs((rtt ?? 0) - (stream.rtt ?? 0)) < 2e-6);
         if (same) score.rtt++;
         if (again === stream.again) score.again++;
-        if (orig.zeroWindows + resp.zeroWindows === stream.zeroWindows) score.zeroWindows++;
-        if (!same || again !== stream.again || orig.zeroWindows + resp.zeroWindows !== stream.zeroWindows)
+        if (zero === stream.zeroWindows) score.zeroWindows++;
+        if (!same || again !== stream.again || zero !== stream.zeroWindows)
           differ.push(
-            `${name} ${i}: rtt ${rtt}/${stream.rtt} again ${again}/${stream.again} zero ${orig.zeroWindows + resp.zeroWindows}/${stream.zeroWindows} ${flows[i]!.history}`,
+            `${name} ${i}: rtt ${rtt}/${stream.rtt} again ${again}/${stream.again} zero ${zero}/${stream.zeroWindows} ${flow.history}`,
           );
       }
     }

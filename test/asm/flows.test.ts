@@ -56,12 +56,15 @@ test('both directions share a flow; the first sender is its originator', () => {
     vlan: null,
     innerVlan: null,
     tunnelParents: [],
-    tcp: {
-      synAckRttNs: second,
-      ackRttNs: second,
-      orig: { retransmits: 0, outOfOrder: 0, zeroWindows: 0 },
-      resp: { retransmits: 0, outOfOrder: 0, zeroWindows: 0 },
-    },
+    synAckRttNs: second,
+    ackRttNs: second,
+    handshakeRttNs: 2n * second,
+    origRetransmits: 0,
+    respRetransmits: 0,
+    origOutOfOrder: 0,
+    respOutOfOrder: 0,
+    origZeroWindows: 0,
+    respZeroWindows: 0,
     ended: null,
   });
 });

@@ -18,15 +18,20 @@ const capture = new Uint8Array(
 );
 const copy = () => capture.slice();
 
+/** Uids depend on it. */
+const SEED = 1n;
+
 /** Client and server joined by a channel in this thread. */
 async function joined(): Promise<EngineClient> {
   const { port1, port2 } = new MessageChannel();
   serveEngine(nodeEnd(port2));
-  return EngineClient.open(nodeEnd(port1), new WebAssembly.Module(wasmBytes as Uint8Array<ArrayBuffer>));
+  return EngineClient.open(nodeEnd(port1), new WebAssembly.Module(wasmBytes as Uint8Array<ArrayBuffer>), {
+    seed: SEED,
+  });
 }
 
 async function local(): Promise<Engine> {
-  const engine = await Engine.load(wasmBytes as Uint8Array<ArrayBuffer>);
+  const engine = await Engine.load(wasmBytes as Uint8Array<ArrayBuffer>, { seed: SEED });
   engine.push(copy());
   engine.end();
   return engine;
