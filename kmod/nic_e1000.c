@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nic_e1000.c - owns an Intel gigabit NIC with the legacy receive path: 82574L (PCI Express, "e1000e")
+ * and 82540EM ("e1000"). Receives only, promiscuous, polled, no interrupts, no transmit.
+ *
+ * A device is taken only when the module parameter `pci` names it ("all", or addresses such as
+ * 0000:02:00.0): loading the module never takes a NIC by surprise, so there is no MODULE_DEVICE_TABLE.
+ *
+ * The ring has one tail, and pollers finish in any order at segment borders: the tail moves over the
+ * finished prefix only, by whoever finishes its oldest part.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/io.h>
+#include <linux/iopoll.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "device.h"
+#include "e1000_regs.h"
+
+/* Larger coherent allocations fail on ordinary machines. */
+#define E1000_CHUNK_BYTES (2u << 20)
+#define E1000_CHUNKS_MAX 32
+
+static char *e1000_pci;
+module_param_named(pci, e1000_pci, charp, 0444);
+MODULE_PARM_DESC(pci, "82574L or 82540EM NICs to own: \"all\" or PCI addresses, comma separated");
+
+struct e1000_chunk {
+	u8 *memory;
+	dma_addr_t dma;
+};
+
+struct e1000_nic {
+	struct pci_dev *pdev;
+	struct rt_device *dev;
+	u8 __iomem *registers;
+	struct e1000_descriptor *ring;
+	dma_addr_t ring_dma;
+	u32 count;
+	struct e1000_chunk chunks[E1000_CHUNKS_MAX];
+	u32 buffers_per_chunk;
+
+	spinlock_t tail_lock;	/* pollers only */
+	u64 returned;		/* arrival number of the next descriptor to hand over */
+	u64 done[RINGTAP_SEGMENTS_MAX];	/* arrival number each segment has finished up to */
+
+	/* under dev->lock */
+	struct ringtap_nic_stats totals;
+};
+
+static u32 e1000_read(struct e1000_nic *nic, u32 reg)
+{
+	return readl(nic->registers + reg);
+}
+
+static void e1000_write(struct e1000_nic *nic, u32 reg, u32 value)
+{
+	writel(value, nic->registers + reg);
+}
+
+/* --- the ring, by pollers --- */
+
+static u8 *e1000_buffer(struct e1000_nic *nic, u32 descriptor)
+{
+	const struct e1000_chunk *chunk = &nic->chunks[descriptor / nic->buffers_per_chunk];
+
+	return chunk->memory + (size_t)(descriptor % nic->buffers_per_chunk) * rt_params.frame_bytes;
+}
+
+static u32 e1000_harvest(struct rt_device *dev, struct rt_segment *seg, struct rt_frame *frames, u32 max)
+{
+	struct e1000_nic *nic = dev->nic;
+	u32 i;
+
+	for (i = 0; i < max; i++) {
+		u32 n = rt_descriptor(seg, i);
+		struct e1000_descriptor *d = &nic->ring[n];
+
+		if (!(READ_ONCE(d->status) & E1000_RXD_DD))
+			break;
+		/* The rest of the descriptor, and the frame, only after DD. */
+		dma_rmb();
+		frames[i].data = e1000_buffer(nic, n);
+		frames[i].len = min_t(u32, le16_to_cpu(d->length), rt_params.frame_bytes);
+		/* A frame fits one buffer, or the NIC has counted it as too long. */
+		frames[i].error = !(d->status & E1000_RXD_EOP) || (d->errors & E1000_RXD_DAMAGED);
+	}
+	return i;
+}
+
+/* Moves `returned` over what the segments have finished. True when it moved. Under tail_lock. */
+static bool e1000_advance(struct e1000_nic *nic)
+{
+	struct rt_device *dev = nic->dev;
+	u64 before = nic->returned;
+	u32 position;
+	u32 index;
+
+	div_u64_rem(nic->returned, nic->count, &position);
+	index = min(position / dev->segments[0].count, dev->segment_count - 1);
+	for (;;) {
+		const struct rt_segment *seg = &dev->segments[index];
+		u64 lap_end = nic->returned + (seg->first + seg->count - position);
+
+		nic->returned = max(nic->returned, min(nic->done[index], lap_end));
+		if (nic->returned != lap_end)
+			return nic->returned != before;
+		index = (index + 1) % dev->segment_count;
+		position = dev->segments[index].first;
+	}
+}
+
+static void e1000_give_back(struct rt_device *dev, struct rt_segment *seg, u32 n)
+{
+	struct e1000_nic *nic = dev->nic;
+	u32 tail;
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(nic->ring[rt_descriptor(seg, i)].status, 0);
+	spin_lock(&nic->tail_lock);
+	nic->done[seg->index] = seg->arrival + n;
+	/* A finished segment goes on one lap later. */
+	if (seg->next + n == seg->first + seg->count)
+		nic->done[seg->index] += nic->count - seg->count;
+	if (e1000_advance(nic)) {
+		/* One descriptor is never handed over: RDT == RDH means none (SDM 3.2.6). */
+		div_u64_rem(nic->returned + nic->count - 1, nic->count, &tail);
+		/* writel orders the cleared status before the tail. */
+		e1000_write(nic, E1000_RDT, tail);
+	}
+	spin_unlock(&nic->tail_lock);
+}
+
+/* --- the device --- */
+
+/* SDM 14.3 and 13.4.1: quiesce, reset, wait; interrupts stay masked ever after. */
+static int e1000_reset(struct e1000_nic *nic)
+{
+	u32 value;
+	u32 i;
+
+	e1000_write(nic, E1000_IMC, ~0u);
+	e1000_write(nic, E1000_RCTL, 0);
+	if (pci_is_pcie(nic->pdev)) {
+		e1000_write(nic, E1000_CTRL, e1000_read(nic, E1000_CTRL) | E1000_CTRL_GIO_MASTER_DISABLE);
+		/* Requests under way may take some 100 us; the reset goes ahead regardless. */
+		readl_poll_timeout(nic->registers + E1000_STATUS, value, !(value & E1000_STATUS_GIO_MASTER_ENABLE),
+				   100, 80000);
+	}
+	e1000_write(nic, E1000_CTRL, e1000_read(nic, E1000_CTRL) | E1000_CTRL_RST);
+	usleep_range(20000, 25000);
+	if (readl_poll_timeout(nic->registers + E1000_CTRL, value, !(value & E1000_CTRL_RST), 1000, 100000))
+		return -EIO;
+	e1000_write(nic, E1000_IMC, ~0u);
+	e1000_read(nic, E1000_ICR);
+	value = e1000_read(nic, E1000_CTRL) & ~E1000_CTRL_GIO_MASTER_DISABLE;
+	e1000_write(nic, E1000_CTRL, value | E1000_CTRL_SLU | E1000_CTRL_ASDE);
+	for (i = 0; i < E1000_MTA_WORDS; i++)
+		e1000_write(nic, E1000_MTA + 4 * i, 0);
+	return 0;
+}
+
+/* SDM 13.4.22: BSIZE 00 is 2048 bytes; with BSEX, 01 16384, 10 8192, 11 4096. */
+static u32 e1000_rctl(void)
+{
+	u32 rctl = E1000_RCTL_EN | E1000_RCTL_SBP | E1000_RCTL_UPE | E1000_RCTL_MPE | E1000_RCTL_BAM |
+		   E1000_RCTL_SECRC;
+
+	switch (rt_params.frame_bytes) {
+	case 4096:
+		return rctl | E1000_RCTL_LPE | E1000_RCTL_BSEX | 3u << E1000_RCTL_BSIZE_SHIFT;
+	case 8192:
+		return rctl | E1000_RCTL_LPE | E1000_RCTL_BSEX | 2u << E1000_RCTL_BSIZE_SHIFT;
+	case 16384:
+		return rctl | E1000_RCTL_LPE | E1000_RCTL_BSEX | 1u << E1000_RCTL_BSIZE_SHIFT;
+	default:
+		return rctl;
+	}
+}
+
+/* SDM 14.4, Receive Initialization. */
+static int e1000_start(struct rt_device *dev)
+{
+	struct e1000_nic *nic = dev->nic;
+	u32 index;
+
+	nic->dev = dev;
+	for (index = 0; index < dev->segment_count; index++)
+		nic->done[index] = dev->segments[index].first;
+	e1000_write(nic, E1000_RDTR, 0);
+	e1000_write(nic, E1000_RADV, 0);
+	e1000_write(nic, E1000_RDBAL, lower_32_bits(nic->ring_dma));
+	e1000_write(nic, E1000_RDBAH, upper_32_bits(nic->ring_dma));
+	e1000_write(nic, E1000_RDLEN, nic->count * sizeof(struct e1000_descriptor));
+	e1000_write(nic, E1000_RDH, 0);
+	e1000_write(nic, E1000_RDT, nic->count - 1);
+	e1000_write(nic, E1000_RCTL, e1000_rctl());
+	return 0;
+}
+
+/* After it the NIC writes nowhere. */
+static void e1000_stop(struct rt_device *dev)
+{
+	struct e1000_nic *nic = dev->nic;
+
+	e1000_write(nic, E1000_RCTL, 0);
+	e1000_read(nic, E1000_STATUS);
+	usleep_range(10000, 12000);
+}
+
+/* Clear-on-read counters, added up. Under dev->lock. */
+static void e1000_stats(struct rt_device *dev, struct ringtap_nic_stats *stats)
+{
+	struct e1000_nic *nic = dev->nic;
+	struct ringtap_nic_stats *t = &nic->totals;
+	u32 up = !!(e1000_read(nic, E1000_STATUS) & E1000_STATUS_LU);
+
+	t->received += e1000_read(nic, E1000_GPRC);
+	t->missed += e1000_read(nic, E1000_MPC);
+	t->no_buffer += e1000_read(nic, E1000_RNBC);
+	t->errors += e1000_read(nic, E1000_CRCERRS);
+	t->errors += e1000_read(nic, E1000_ALGNERRC);
+	t->errors += e1000_read(nic, E1000_RXERRC);
+	t->errors += e1000_read(nic, E1000_RLEC);
+	if (up != t->link_up) {
+		t->link_changes++;
+		dev_info(&dev->dev, "link %s\n", up ? "up" : "down");
+	}
+	t->link_up = up;
+	*stats = *t;
+}
+
+static const struct nic_ops e1000_ops = {
+	.name = "e1000e",
+	.start = e1000_start,
+	.stop = e1000_stop,
+	.harvest = e1000_harvest,
+	.give_back = e1000_give_back,
+	.stats = e1000_stats,
+};
+
+/* Managed memory: freed after remove, when the NIC is long stopped. */
+static int e1000_memory(struct e1000_nic *nic)
+{
+	struct device *d = &nic->pdev->dev;
+	u32 chunks;
+	u32 i;
+
+	nic->count = rt_params.ring;
+	nic->buffers_per_chunk = E1000_CHUNK_BYTES / rt_params.frame_bytes;
+	chunks = DIV_ROUND_UP(nic->count, nic->buffers_per_chunk);
+	nic->ring = dmam_alloc_coherent(d, nic->count * sizeof(*nic->ring), &nic->ring_dma, GFP_KERNEL);
+	if (!nic->ring)
+		return -ENOMEM;
+	for (i = 0; i < chunks; i++) {
+		struct e1000_chunk *chunk = &nic->chunks[i];
+		size_t bytes = min(nic->count, nic->buffers_per_chunk) * (size_t)rt_params.frame_bytes;
+
+		chunk->memory = dmam_alloc_coherent(d, bytes, &chunk->dma, GFP_KERNEL);
+		if (!chunk->memory)
+			return -ENOMEM;
+	}
+	for (i = 0; i < nic->count; i++) {
+		dma_addr_t dma = nic->chunks[i / nic->buffers_per_chunk].dma;
+
+		dma += (i % nic->buffers_per_chunk) * rt_params.frame_bytes;
+		nic->ring[i].address = cpu_to_le64(dma);
+	}
+	return 0;
+}
+
+/* Whether the parameter `pci` names this device. */
+static bool e1000_wanted(const char *address)
+{
+	const char *at = e1000_pci;
+	size_t length = strlen(address);
+
+	if (!at)
+		return false;
+	if (!strcmp(at, "all"))
+		return true;
+	while (*at) {
+		size_t n = strcspn(at, ",");
+
+		if (n == length && !strncmp(at, address, n))
+			return true;
+		at += n;
+		if (*at)
+			at++;
+	}
+	return false;
+}
+
+static int e1000_enable(struct pci_dev *pdev, struct e1000_nic *nic)
+{
+	int err = pcim_enable_device(pdev);
+
+	if (err)
+		return err;
+	err = pcim_iomap_regions(pdev, BIT(0), "ringtap");
+	if (err)
+		return err;
+	nic->registers = pcim_iomap_table(pdev)[0];
+	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (err)
+		err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(32));
+	if (err)
+		return err;
+	err = e1000_reset(nic);
+	if (err)
+		return err;
+	pci_set_master(pdev);
+	return e1000_memory(nic);
+}
+
+static int e1000_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct e1000_nic *nic;
+	struct rt_device *dev;
+	int err;
+
+	if (!e1000_wanted(pci_name(pdev)))
+		return -ENODEV;
+	nic = devm_kzalloc(&pdev->dev, sizeof(*nic), GFP_KERNEL);
+	if (!nic)
+		return -ENOMEM;
+	nic->pdev = pdev;
+	spin_lock_init(&nic->tail_lock);
+	err = e1000_enable(pdev, nic);
+	if (err)
+		return dev_err_probe(&pdev->dev, err, "ringtap cannot set the NIC up\n");
+	dev = rt_device_create(&e1000_ops, nic, pci_name(pdev), nic->count, dev_to_node(&pdev->dev));
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = rt_device_start(dev);
+	if (err) {
+		put_device(&dev->dev);
+		return err;
+	}
+	pci_set_drvdata(pdev, dev);
+	return 0;
+}
+
+static void e1000_remove(struct pci_dev *pdev)
+{
+	struct rt_device *dev = pci_get_drvdata(pdev);
+
+	rt_device_destroy(dev);
+	pci_clear_master(pdev);
+}
+
+static const struct pci_device_id e1000_ids[] = {
+	{ PCI_VDEVICE(INTEL, 0x10D3) },	/* 82574L */
+	{ PCI_VDEVICE(INTEL, 0x100E) },	/* 82540EM */
+	{ 0 },
+};
+
+static struct pci_driver e1000_driver = {
+	.name = "ringtap",
+	.id_table = e1000_ids,
+	.probe = e1000_probe,
+	.remove = e1000_remove,
+};
+
+int rt_e1000_init(void)
+{
+	return e1000_pci ? pci_register_driver(&e1000_driver) : 0;
+}
+
+void rt_e1000_exit(void)
+{
+	if (e1000_pci)
+		pci_unregister_driver(&e1000_driver);
+}
