@@ -320,7 +320,7 @@ static int sim_create_one(unsigned int index)
 {
 	struct sim_nic *sim = sim_nic_alloc();
 	struct rt_device *dev;
-	char name[8];
+	char name[16];
 	int err;
 
 	if (!sim)
