@@ -49,7 +49,6 @@
 #define E1000_MTA_WORDS 128
 /* SDM 13.7, statistics: 32 bits, cleared by reading, sticking at their maximum */
 #define E1000_CRCERRS 0x04000	/* 13.7.1 */
-#define E1000_ALGNERRC 0x04004	/* 13.7.2 */
 #define E1000_RXERRC 0x0400C	/* 13.7.4 */
 #define E1000_MPC 0x04010	/* 13.7.5 */
 #define E1000_RLEC 0x04040	/* 13.7.15 */

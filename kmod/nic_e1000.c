@@ -49,6 +49,9 @@ struct e1000_nic {
 
 	/* under dev->lock */
 	struct ringtap_nic_stats totals;
+	u64 crc_errors;
+	u64 rx_errors;
+	u64 length_errors;
 };
 
 static u32 e1000_read(struct e1000_nic *nic, u32 reg)
@@ -212,20 +215,35 @@ static void e1000_stop(struct rt_device *dev)
 	usleep_range(10000, 12000);
 }
 
-/* Clear-on-read counters, added up. Under dev->lock. */
+/*
+ * Adds a clear-on-read counter to its total. QEMU's models keep some of them (MPC, RNBC) when read: there a
+ * second read tells, and the value is the total.
+ */
+static void e1000_count(struct e1000_nic *nic, u32 reg, u64 *total)
+{
+	u32 value = e1000_read(nic, reg);
+
+	if (value && nic->pdev->subsystem_vendor == PCI_SUBVENDOR_ID_REDHAT_QUMRANET &&
+	    e1000_read(nic, reg) >= value)
+		*total = value;
+	else
+		*total += value;
+}
+
+/* Under dev->lock. */
 static void e1000_stats(struct rt_device *dev, struct ringtap_nic_stats *stats)
 {
 	struct e1000_nic *nic = dev->nic;
 	struct ringtap_nic_stats *t = &nic->totals;
 	u32 up = !!(e1000_read(nic, E1000_STATUS) & E1000_STATUS_LU);
 
-	t->received += e1000_read(nic, E1000_GPRC);
-	t->missed += e1000_read(nic, E1000_MPC);
-	t->no_buffer += e1000_read(nic, E1000_RNBC);
-	t->errors += e1000_read(nic, E1000_CRCERRS);
-	t->errors += e1000_read(nic, E1000_ALGNERRC);
-	t->errors += e1000_read(nic, E1000_RXERRC);
-	t->errors += e1000_read(nic, E1000_RLEC);
+	e1000_count(nic, E1000_GPRC, &t->received);
+	e1000_count(nic, E1000_MPC, &t->missed);
+	e1000_count(nic, E1000_RNBC, &t->no_buffer);
+	e1000_count(nic, E1000_CRCERRS, &nic->crc_errors);
+	e1000_count(nic, E1000_RXERRC, &nic->rx_errors);
+	e1000_count(nic, E1000_RLEC, &nic->length_errors);
+	t->errors = nic->crc_errors + nic->rx_errors + nic->length_errors;
 	if (up != t->link_up) {
 		t->link_changes++;
 		dev_info(&dev->dev, "link %s\n", up ? "up" : "down");

@@ -150,7 +150,8 @@ function stable() {
   for (const version of versions(STABLE).slice(0, 4)) {
     const directory = headers(version);
     const image = join(out, version, 'image');
-    if (directory && unpack([`linux-image-${version}-cloud-amd64`], image)) return { version, directory, image };
+    if (directory && unpack([`linux-image-${version}-cloud-amd64`], image))
+      return { version, directory, image };
   }
   throw new Unavailable('no linux-image and linux-headers 6.1 cloud-amd64 packages can be fetched by apt');
 }

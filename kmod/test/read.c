@@ -2,7 +2,7 @@
 /*
  * read.c - `tap read DEV [NAME=VALUE...]`: one listener that checks every frame it gets and prints what it
  * saw as one line of JSON. Ends when the closing frame was seen or `packets` are accounted for, and then
- * nothing came for `idle_ms`; or after `limit_ms`.
+ * nothing came for `idle_ms` (0: at once); fails after `limit_ms`.
  *
  *   mode=packet|block  packets=N  idle_ms=300  limit_ms=60000  snaplen=N  filter=odd  write=FILE
  *   stall_ms=N         leases the first span, sleeps, goes on        ready=FILE  created when listening
@@ -29,8 +29,8 @@ struct options {
 
 struct seen {
 	uint8_t *numbers;	/* bitmap */
-	uint64_t packets, bytes, foreign, bad, duplicates, inversions, stamps_backwards, truncated, spans, blocks;
-	uint64_t highest, last_ts_ns, lost;
+	uint64_t packets, bytes, foreign, tagged, bad, duplicates, inversions, stamps_backwards, truncated, spans, blocks;
+	uint64_t highest, displacement, last_ts_ns, lost;
 	bool any, end;
 };
 
@@ -114,11 +114,11 @@ static void set_up(struct tap *tap, const struct options *o)
 		tap_fail(o->ready);
 }
 
-/* The pattern behind the number: every byte is its offset. An uncopied byte shows here. */
-static bool intact(const struct tap_packet *p)
+/* The pattern behind the number: every byte is its offset, `shift` for a tag in front. An uncopied byte shows. */
+static bool intact(const struct tap_packet *p, uint32_t shift)
 {
-	for (uint32_t i = 22; i < p->caplen; i++)
-		if (p->data[i] != (uint8_t)i)
+	for (uint32_t i = 22 + shift; i < p->caplen; i++)
+		if (p->data[i] != (uint8_t)(i - shift))
 			return false;
 	return true;
 }
@@ -134,31 +134,44 @@ static void check_number(struct seen *s, uint64_t number)
 	s->numbers[number / 8] |= (uint8_t)(1u << number % 8);
 	if (s->any && number < s->highest)
 		s->inversions++;
+	if (s->any && number < s->highest && s->highest - number > s->displacement)
+		s->displacement = s->highest - number;
 	if (number > s->highest || !s->any)
 		s->highest = number;
 	s->any = true;
 }
 
+static uint32_t ether_type(const struct tap_packet *p, uint32_t at)
+{
+	return p->caplen >= at + 2 ? (uint32_t)p->data[at] << 8 | p->data[at + 1] : 0;
+}
+
 static void check(struct seen *s, const struct tap_packet *p)
 {
-	uint32_t type = p->caplen >= 14 ? (uint32_t)p->data[12] << 8 | p->data[13] : 0;
+	uint32_t type = ether_type(p, 12);
+	uint32_t shift = 0;
 	uint64_t number;
 
 	s->truncated += p->caplen < p->wirelen;
 	s->stamps_backwards += p->ts_ns < s->last_ts_ns;
 	s->last_ts_ns = p->ts_ns;
+	if (type == 0x8100) {
+		shift = 4;
+		s->tagged++;
+		type = ether_type(p, 16);
+	}
 	if (type == TAP_ETHERTYPE_END) {
 		s->end = true;
 		return;
 	}
-	if (type != TAP_ETHERTYPE || p->caplen < 22) {
+	if (type != TAP_ETHERTYPE || p->caplen < 22 + shift) {
 		s->foreign++;
 		return;
 	}
 	s->packets++;
 	s->bytes += p->wirelen;
-	s->bad += !intact(p);
-	memcpy(&number, p->data + 14, sizeof(number));
+	s->bad += !intact(p, shift);
+	memcpy(&number, p->data + 14 + shift, sizeof(number));
 	check_number(s, number);
 }
 
@@ -210,14 +223,15 @@ static void report(struct tap *tap, const struct seen *s, uint64_t started_ms)
 
 	if (ioctl(tap->fd, RINGTAP_IOC_STATS, &stats))
 		tap_fail("STATS");
-	printf("RESULT {\"packets\":%llu,\"bytes\":%llu,\"foreign\":%llu,\"bad\":%llu,\"duplicates\":%llu,"
-	       "\"inversions\":%llu,\"stamps_backwards\":%llu,\"truncated\":%llu,\"highest\":%llu,\"spans\":%llu,"
+	printf("RESULT {\"packets\":%llu,\"bytes\":%llu,\"foreign\":%llu,\"tagged\":%llu,\"bad\":%llu,\"duplicates\":%llu,"
+	       "\"inversions\":%llu,\"stamps_backwards\":%llu,\"truncated\":%llu,\"highest\":%llu,\"displacement\":%llu,\"spans\":%llu,"
 	       "\"blocks\":%llu,\"end\":%s,\"offered\":%llu,\"delivered\":%llu,\"lost\":%llu,\"pending\":%llu,"
 	       "\"ms\":%llu}\n",
-	       (unsigned long long)s->packets, (unsigned long long)s->bytes, (unsigned long long)s->foreign,
+	       (unsigned long long)s->packets, (unsigned long long)s->bytes, (unsigned long long)s->foreign, (unsigned long long)s->tagged,
 	       (unsigned long long)s->bad, (unsigned long long)s->duplicates, (unsigned long long)s->inversions,
 	       (unsigned long long)s->stamps_backwards, (unsigned long long)s->truncated,
-	       (unsigned long long)s->highest, (unsigned long long)s->spans, (unsigned long long)s->blocks,
+	       (unsigned long long)s->highest, (unsigned long long)s->displacement,
+	       (unsigned long long)s->spans, (unsigned long long)s->blocks,
 	       s->end ? "true" : "false", (unsigned long long)stats.listener.offered,
 	       (unsigned long long)stats.listener.delivered, (unsigned long long)stats.listener.lost,
 	       (unsigned long long)stats.listener.pending, (unsigned long long)(tap_now_ms() - started_ms));
@@ -243,7 +257,7 @@ static void listen(struct tap *tap, const struct options *o, struct seen *s, int
 		if (err == -ENODEV)
 			return;
 		if (err == -EAGAIN) {
-			if (poll(&poller, 1, (int)o->idle_ms) == 0 && satisfied(o, s))
+			if (poll(&poller, 1, o->idle_ms ? (int)o->idle_ms : 100) == 0 && satisfied(o, s))
 				return;
 			continue;
 		}
@@ -259,6 +273,8 @@ static void listen(struct tap *tap, const struct options *o, struct seen *s, int
 		if (out >= 0)
 			write_block(out, tap, &span);
 		tap_release(tap, span.slot);
+		if (!o->idle_ms && satisfied(o, s))
+			return;
 	}
 	errno = ETIMEDOUT;
 	tap_fail("read");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * send.c - numbered frames, as nic_sim.c makes them, from user space:
- *   tap send IFACE FRAMES BYTES RATE   through a packet socket, then the closing frame
- *   tap inject DEV FRAMES BYTES        into a simulated NIC's descriptors, then the closing frame
+ *   tap send IFACE FRAMES BYTES RATE [VLAN]   through a packet socket, then the closing frame
+ *   tap inject DEV FRAMES BYTES               into a simulated NIC's descriptors, then the closing frame
  */
 #define _GNU_SOURCE	/* sendmmsg */
 #include "tap.h"
@@ -32,6 +32,16 @@ static void frame_fill(uint8_t *frame, uint32_t bytes, uint32_t type, uint64_t n
 	frame[12] = (uint8_t)(type >> 8);
 	frame[13] = (uint8_t)type;
 	memcpy(frame + 14, &number, sizeof(number));
+}
+
+/* Puts an 802.1Q tag behind the addresses; the frame has room for it. */
+static void frame_tag(uint8_t *frame, uint32_t bytes, uint32_t vlan)
+{
+	memmove(frame + 16, frame + 12, bytes - 12);
+	frame[12] = 0x81;
+	frame[13] = 0;
+	frame[14] = (uint8_t)(vlan >> 8);
+	frame[15] = (uint8_t)vlan;
 }
 
 static int packet_socket(const char *interface)
@@ -75,7 +85,7 @@ int tap_send_command(int argc, char **argv)
 	struct mmsghdr messages[BATCH];
 	uint64_t started_ms = tap_now_ms();
 	uint64_t total, rate;
-	uint32_t bytes;
+	uint32_t bytes, vlan;
 	int fd;
 
 	if (argc < 4)
@@ -83,23 +93,29 @@ int tap_send_command(int argc, char **argv)
 	total = strtoull(argv[1], NULL, 10);
 	bytes = (uint32_t)strtoul(argv[2], NULL, 10);
 	rate = strtoull(argv[3], NULL, 10);
+	vlan = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 0;
 	fd = packet_socket(argv[0]);
 	memset(messages, 0, sizeof(messages));
 	for (uint32_t i = 0; i < BATCH; i++) {
-		parts[i] = (struct iovec){ .iov_base = frames[i], .iov_len = bytes };
+		parts[i] = (struct iovec){ .iov_base = frames[i], .iov_len = bytes + (vlan ? 4 : 0) };
 		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
 	for (uint64_t sent = 0; sent < total;) {
 		uint32_t n = 0;
 
-		for (; n < BATCH && sent < total; n++)
+		for (; n < BATCH && sent < total; n++) {
 			frame_fill(frames[n], bytes, TAP_ETHERTYPE, sent++);
+			if (vlan)
+				frame_tag(frames[n], bytes, vlan);
+		}
 		send_all(fd, messages, n);
 		pace(started_ms, sent, rate);
 	}
 	usleep(200000);	/* the closing frame must find room */
 	frame_fill(frames[0], bytes, TAP_ETHERTYPE_END, 0);
+	if (vlan)
+		frame_tag(frames[0], bytes, vlan);
 	send_all(fd, messages, 1);
 	close(fd);
 	printf("SENT %llu\n", (unsigned long long)total);

@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const BOOT_ATTEMPTS = 3;
+const UP_TIMEOUT_MS = 25_000;
 const BOOT_TIMEOUT_MS = 90_000;
 const TOOLS = ['qemu-system-x86_64', 'busybox', 'cpio', 'gzip', 'ip', 'mkfs.ext4', 'debugfs'];
 /** Of the image package; in the order of their dependencies. */
@@ -51,6 +53,9 @@ export interface ListenerResult {
   stamps_backwards: number;
   truncated: number;
   highest: number;
+  /** Most places a packet came late. */
+  displacement: number;
+  tagged: number;
   spans: number;
   blocks: number;
   end: boolean;
@@ -113,6 +118,7 @@ counters() { (cd $D && for f in nic/* segments/*/*; do echo "COUNTER $f $(cat $f
 ready() { while [ ! -e /tmp/ready$1 ]; do sleep 0.05; done; }
 virtio() { for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod /$m.ko; done; }
 load() { insmod /ringtap.ko "$@" || echo "FAIL insmod $*"; }
+echo GUEST-UP
 . /scenario
 dmesg | grep -E '${TROUBLE.source}' | grep -v 'Command line' | sed 's/^/TROUBLE /'
 lsmod | grep -q ringtap && echo 'FAIL the module is still loaded'
@@ -150,7 +156,8 @@ function qemuArguments(prepared: Prepared, options: BootOptions, work: string): 
   if (options.nic) {
     const path = join(work, 'wire');
     words.push('-netdev', `stream,id=n0,server=on,addr.type=unix,addr.path=${path}`);
-    words.push('-device', `${options.nic},netdev=n0`);
+    words.push('-device', `${options.nic},netdev=n0,id=nic0`);
+    words.push('-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`);
   }
   if (options.disk) words.push('-drive', `file=${options.disk},format=raw,if=virtio,cache=unsafe`);
   return words;
@@ -158,11 +165,39 @@ function qemuArguments(prepared: Prepared, options: BootOptions, work: string): 
 
 /** Frames into the guest's NIC: each prefixed by its length, big endian, as QEMU's stream netdev wants. */
 export class Wire {
-  constructor(private readonly socket: Socket) {}
+  constructor(
+    private readonly socket: Socket,
+    private readonly monitorPath: string,
+  ) {}
+
+  /** Plugs the cable out or in. */
+  async link(up: boolean): Promise<void> {
+    const monitor = connect(this.monitorPath);
+    const order = { execute: 'set_link', arguments: { name: 'nic0', up } };
+    let answers = '';
+    await new Promise<void>((resolve, reject) => {
+      monitor.on('error', reject);
+      monitor.on('data', (chunk) => {
+        answers += chunk;
+        if (answers.split('"return"').length > 2) resolve();
+        else if (answers.includes('"error"')) reject(new Error(answers));
+      });
+      monitor.write(`${JSON.stringify({ execute: 'qmp_capabilities' })}\n${JSON.stringify(order)}\n`);
+    });
+    monitor.destroy();
+  }
 
   /** Resolves when everything up to here has left this process: QEMU stops reading when the NIC is full. */
   async write(data: Buffer): Promise<void> {
-    if (!this.socket.write(data)) await new Promise((resolve) => this.socket.once('drain', resolve));
+    if (this.socket.destroyed) throw new Error('the guest is gone');
+    if (this.socket.write(data)) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.socket.off('drain', done).off('close', done);
+        resolve();
+      };
+      this.socket.on('drain', done).on('close', done);
+    });
   }
 
   /** Numbered frames first…first+count-1 of `bytes` each (0: 64 to 1514 in turn), see nic_sim.c. */
@@ -211,16 +246,16 @@ function numberedFrame(number: number, bytes: number, type = 0x88b5): Buffer {
   return frame;
 }
 
-async function connectWire(path: string, child: ChildProcess): Promise<Wire> {
+async function connectWire(work: string, child: ChildProcess): Promise<Wire> {
   for (;;) {
     try {
       const socket = await new Promise<Socket>((resolve, reject) => {
-        const attempt = connect(path, () => resolve(attempt));
+        const attempt = connect(join(work, 'wire'), () => resolve(attempt));
         attempt.once('error', reject);
       });
       socket.on('error', () => {}); // the guest powers off
       socket.resume();
-      return new Wire(socket);
+      return new Wire(socket, join(work, 'qmp'));
     } catch (error) {
       if (child.exitCode !== null) throw error;
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -238,20 +273,27 @@ function read(lines: string[]): Outcome {
   return { lines, results, counters };
 }
 
-/** Boots, runs the scenario, checks that nothing failed; throws with the guest's output otherwise. */
-export async function boot(prepared: Prepared, options: BootOptions): Promise<Outcome> {
+/**
+ * Runs QEMU once; null when the kernel did not even reach our init. That happens to emulated machines on a
+ * busy host, before any code of ours is loaded, and is not counted against the module.
+ */
+async function bootOnce(prepared: Prepared, options: BootOptions): Promise<string[] | null> {
   const work = mkdtempSync(join(tmpdir(), 'ringtap-guest-'));
   const child = spawn('qemu-system-x86_64', qemuArguments(prepared, options, work), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const kill = () => child.kill('SIGKILL');
-  const timer = setTimeout(kill, BOOT_TIMEOUT_MS);
+  let timer = setTimeout(kill, UP_TIMEOUT_MS);
   process.on('exit', kill);
   const lines: string[] = [];
   try {
-    const wire = options.nic ? await connectWire(join(work, 'wire'), child) : null;
+    const wire = options.nic ? await connectWire(work, child) : null;
     for await (const line of createInterface({ input: child.stdout })) {
       lines.push(line);
+      if (line === 'GUEST-UP') {
+        clearTimeout(timer);
+        timer = setTimeout(kill, BOOT_TIMEOUT_MS);
+      }
       options.onLine?.(line, wire);
     }
     wire?.close();
@@ -261,10 +303,32 @@ export async function boot(prepared: Prepared, options: BootOptions): Promise<Ou
     kill();
     rmSync(work, { recursive: true, force: true });
   }
+  return lines.includes('GUEST-UP') ? lines : null;
+}
+
+/** Boots, runs the scenario, checks that nothing failed; throws with the guest's output otherwise. */
+export async function boot(prepared: Prepared, options: BootOptions): Promise<Outcome> {
+  let lines: string[] | null = null;
+  for (let attempt = 0; attempt < BOOT_ATTEMPTS && !lines; attempt++)
+    lines = await bootOnce(prepared, options);
+  if (!lines) throw new Error(`the guest did not boot in ${BOOT_ATTEMPTS} attempts`);
   const bad = lines.filter((line) => /^(FAIL|WRONG|TROUBLE)/.test(line));
   if (bad.length > 0 || !lines.includes('GUEST-DONE'))
     throw new Error(`the guest ${bad.length ? 'failed' : 'did not finish'}:\n${lines.join('\n')}`);
   return read(lines);
+}
+
+/** What was seen between `CASE name` lines, by name. */
+export function cases(outcome: Outcome): Map<string, Outcome> {
+  const byName = new Map<string, string[]>();
+  let current: string[] = [];
+  for (const line of outcome.lines) {
+    if (line.startsWith('CASE ')) {
+      current = [];
+      byName.set(line.slice(5), current);
+    } else current.push(line);
+  }
+  return new Map([...byName].map(([name, lines]) => [name, read(lines)]));
 }
 
 /** The sum of one counter over the segments. */
