@@ -669,6 +669,9 @@ export namespace ringtap {
         /** Ledger poolBlocks. */
         poolBlocks: Long;
 
+        /** Ledger unrecorded. */
+        unrecorded: Long;
+
         /**
          * Creates a new Ledger instance using the specified properties.
          * @param [properties] Properties to set
@@ -779,6 +782,9 @@ export namespace ringtap {
 
             /** Ledger poolBlocks */
             poolBlocks?: (Long|null);
+
+            /** Ledger unrecorded */
+            unrecorded?: (Long|null);
 
             /** Unknown fields preserved while decoding when enabled */
             $unknowns?: Uint8Array[];

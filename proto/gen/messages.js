@@ -1525,6 +1525,7 @@ export const ringtap = $root.ringtap = (() => {
          * @property {Array.<string>|null} [alarms] Ledger alarms
          * @property {Long|null} [poolBlocksFree] Ledger poolBlocksFree
          * @property {Long|null} [poolBlocks] Ledger poolBlocks
+         * @property {Long|null} [unrecorded] Ledger unrecorded
          * @property {Array.<Uint8Array>} [$unknowns] Unknown fields preserved while decoding when enabled
          */
 
@@ -1749,6 +1750,14 @@ export const ringtap = $root.ringtap = (() => {
          */
         Ledger.prototype.poolBlocks = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
 
+        /**
+         * Ledger unrecorded.
+         * @member {Long} unrecorded
+         * @memberof ringtap.Ledger
+         * @instance
+         */
+        Ledger.prototype.unrecorded = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
         // OneOf field names bound to virtual getters and setters
         let $oneOfFields;
 
@@ -1851,6 +1860,8 @@ export const ringtap = $root.ringtap = (() => {
                 writer.uint32(/* id 23, wireType 0 =*/184).uint64(message.poolBlocksFree);
             if (message.poolBlocks != null && $Object.hasOwnProperty.call(message, "poolBlocks") && (typeof message.poolBlocks === "object" ? message.poolBlocks.low || message.poolBlocks.high : message.poolBlocks !== 0))
                 writer.uint32(/* id 24, wireType 0 =*/192).uint64(message.poolBlocks);
+            if (message.unrecorded != null && $Object.hasOwnProperty.call(message, "unrecorded") && (typeof message.unrecorded === "object" ? message.unrecorded.low || message.unrecorded.high : message.unrecorded !== 0))
+                writer.uint32(/* id 25, wireType 0 =*/200).uint64(message.unrecorded);
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
                     writer.raw(message.$unknowns[i]);
@@ -2102,6 +2113,15 @@ export const ringtap = $root.ringtap = (() => {
                             message.poolBlocks = value;
                         else
                             delete message.poolBlocks;
+                        continue;
+                    }
+                case 25: {
+                        if (wireType !== 0)
+                            break;
+                        if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                            message.unrecorded = value;
+                        else
+                            delete message.unrecorded;
                         continue;
                     }
                 }

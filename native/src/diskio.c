@@ -1,0 +1,71 @@
+// One write in flight, see diskio.h.
+#include "diskio.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+void diskio_init(struct diskio *d, void *region, size_t region_bytes) {
+  memset(d, 0, sizeof *d);
+  int rc = io_uring_queue_init(4, &d->ring, 0);
+  d->uring = rc == 0;
+  if (!d->uring) {
+    log_line("io_uring: not available: %s; writing with pwrite instead", strerror(-rc));
+    return;
+  }
+  struct iovec iov = {.iov_base = region, .iov_len = region_bytes};
+  rc = io_uring_register_buffers(&d->ring, &iov, 1);
+  d->registered = rc == 0;
+  if (rc) log_verbose("io_uring: buffers not registered: %s; writing without", strerror(-rc));
+}
+
+void diskio_destroy(struct diskio *d) {
+  if (d->uring) io_uring_queue_exit(&d->ring);
+  d->uring = false;
+}
+
+static ssize_t write_plain(struct diskio *d) {
+  ssize_t n;
+  do n = pwrite(d->fd, d->data, d->bytes, (off_t)d->offset);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+static int uring_start(struct diskio *d) {
+  struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
+  if (!sqe) return -EBUSY;
+  if (d->registered)
+    io_uring_prep_write_fixed(sqe, d->fd, d->data, (unsigned)d->bytes, d->offset, 0);
+  else
+    io_uring_prep_write(sqe, d->fd, d->data, (unsigned)d->bytes, d->offset);
+  int rc;
+  do rc = io_uring_submit(&d->ring);
+  while (rc == -EINTR);
+  return rc < 0 ? rc : 0;
+}
+
+void diskio_submit(struct diskio *d, int fd, const void *data, size_t bytes, uint64_t offset) {
+  d->fd = fd;
+  d->data = data;
+  d->bytes = bytes;
+  d->offset = offset;
+  if (d->uring && uring_start(d)) {
+    log_line("io_uring: submit failed; writing with pwrite from here on");
+    diskio_destroy(d);
+  }
+  if (!d->uring) d->result = write_plain(d);
+}
+
+ssize_t diskio_wait(struct diskio *d) {
+  if (!d->uring) return d->result;
+  struct io_uring_cqe *cqe;
+  int rc;
+  do rc = io_uring_wait_cqe(&d->ring, &cqe);
+  while (rc == -EINTR);
+  if (rc < 0) return rc;
+  ssize_t n = cqe->res;
+  io_uring_cqe_seen(&d->ring, cqe);
+  return n == -EINTR || n == -EAGAIN ? write_plain(d) : n;
+}

@@ -1,0 +1,275 @@
+// Command line and configuration file, see options.h. One table holds every flag.
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "config.h"
+#include "constants.h"
+#include "pcapng.h"
+
+enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32 };
+
+struct spec {
+  const char *name;
+  char letter;
+  enum kind kind;
+  size_t at;
+  uint64_t unit;  // BYTES: what a number without suffix counts
+  const char *value;
+  const char *help;
+};
+
+#define AT(field) offsetof(struct options, field)
+static const struct spec specs[] = {
+    {"interface", 'i', TEXT, AT(interface), 0, "NAME", "capture on this interface (default: the default route's)"},
+    {"write", 'w', TEXT, AT(write_path), 0, "FILE", "write pcapng to FILE, - for stdout"},
+    {"store", 0, TEXT, AT(store), 0, "DIR", "write segments into DIR"},
+    {"snaplen", 's', U32, AT(snaplen), 0, "N", "bytes kept of each packet (262144)"},
+    {"filter", 'f', FILTER, AT(filter), 0, "EXPR", "capture filter, as trailing words too; see pcap-filter(7)"},
+    {"count", 'c', COUNT, AT(count), 0, "N", "end after N recorded packets"},
+    {"rotate-size", 'C', BYTES, AT(rotate_bytes), 1000000, "N", "new file after N million bytes (K, M, G: 1024s)"},
+    {"rotate-seconds", 'G', SECONDS, AT(rotate_ns), 0, "S", "new file after S seconds"},
+    {"keep-files", 'W', COUNT, AT(keep_files), 0, "N", "keep the last N files of this run"},
+    {"ring-size", 'B', BYTES, AT(ring_bytes), 1024, "KIB", "kernel ring buffer (65536)"},
+    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, file or synth"},
+    {"read", 'r', TEXT, AT(read_path), 0, "FILE", "replay pcap or pcapng, - for stdin; implies --ring=file"},
+    {"speed", 0, SPEED, AT(speed), 0, "X", "replay at X times the recorded speed, 0: at once (0)"},
+    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,clock=fixed"},
+    {"block-size", 0, BYTES, AT(block_bytes), 1, "BYTES", "recorder block, a multiple of 4096 (4M)"},
+    {"pool-blocks", 0, COUNT, AT(pool_blocks), 0, "N", "recorder blocks in memory (16)"},
+    {"flush-interval", 0, SECONDS, AT(flush_ns), 0, "S", "write a block at least every S seconds (1)"},
+    {"gateway", 0, TEXT, AT(gateway), 0, "URL", "stream to ws://HOST:PORT/ws/ingest or wss://..."},
+    {"token-file", 0, TEXT, AT(token_file), 0, "FILE", "file with the gateway's token"},
+    {"name", 0, TEXT, AT(probe_name), 0, "PROBE", "name of this probe (host name)"},
+    {"uplink-snaplen", 0, U32, AT(uplink_snaplen), 0, "N", "bytes of each packet on the uplink, 0: all (256)"},
+    {"uplink-pps", 0, U32, AT(uplink_pps), 0, "N", "packets/s on the uplink, the rest sampled out (100000)"},
+    {"stats", 0, TEXT, AT(stats_path), 0, "FILE", "ledger lines go to FILE instead of stderr"},
+    {"stats-interval", 0, SECONDS, AT(stats_ns), 0, "S", "seconds between ledger lines, 0: only the last (1)"},
+    {"config", 0, TEXT, 0, 0, "FILE", "read `long-name=value` lines first"},
+    {"list-interfaces", 'D', FLAG, AT(list_interfaces), 0, NULL, "print interfaces as JSON lines"},
+    {"check", 0, FLAG, AT(check), 0, NULL, "only try to open the source; one JSON line"},
+    {"verbose", 'v', FLAG, AT(verbose), 0, NULL, "say more"},
+    {"version", 'V', FLAG, AT(version), 0, NULL, "print the version"},
+    {"help", 'h', FLAG, AT(help), 0, NULL, "print this"},
+};
+enum { SPECS = sizeof specs / sizeof *specs };
+
+void options_help(void) {
+  printf("usage: ringtapd [-i NAME | -r FILE | --ring=synth] [-w FILE | --store DIR] [--gateway URL] [EXPR]\n"
+         "Records every packet as pcapng; streams a truncated copy to a gateway.\n\n");
+  for (int i = 0; i < SPECS; i++) {
+    char left[64];
+    const struct spec *s = &specs[i];
+    snprintf(left, sizeof left, "%s%c%s--%s%s%s", s->letter ? "-" : " ", s->letter ? s->letter : ' ',
+             s->letter ? ", " : "  ", s->name, s->value ? " " : "", s->value ? s->value : "");
+    printf("  %-26s %s\n", left, s->help);
+  }
+  printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file; SIGINT or SIGTERM flush and end.\n");
+}
+
+static int bad(const struct spec *s, const char *value, struct failure *f) {
+  static const char *const wants[] = {[COUNT] = "a whole number", [U32] = "a whole number below 2^32",
+                                      [BYTES] = "a size such as 64, 512K, 4M or 1G", [SECONDS] = "seconds such as 0.5",
+                                      [SPEED] = "a number such as 1, 2.5 or 0"};
+  return fail(f, 0, "--%s: \"%s\" is not %s", s->name, value, wants[s->kind]);
+}
+
+static bool parse_whole(const char *text, uint64_t *out, char **end) {
+  if (!isdigit((unsigned char)*text)) return false;
+  errno = 0;
+  *out = strtoull(text, end, 10);
+  return errno == 0;
+}
+
+static bool parse_bytes(const char *text, uint64_t unit, uint64_t *out) {
+  char *end;
+  if (!parse_whole(text, out, &end)) return false;
+  static const char suffixes[] = "kmgt";
+  if (*end) {
+    const char *at = strchr(suffixes, tolower((unsigned char)*end));
+    if (!at || !*at || end[1]) return false;
+    unit = 1ull << (10 * (at - suffixes + 1));
+  }
+  return !__builtin_mul_overflow(*out, unit, out);
+}
+
+static bool parse_real(const char *text, double max, double *out) {
+  char *end;
+  if (!isdigit((unsigned char)*text) && *text != '.') return false;
+  *out = strtod(text, &end);
+  return !*end && isfinite(*out) && *out >= 0 && *out <= max;
+}
+
+static int set_ring(struct options *o, const char *value, struct failure *f) {
+  static const char *const later[] = {"afxdp", "dpdk", "kmod"};
+  for (int i = 0; i < 3; i++)
+    if (!strcmp(value, later[i]))
+      return fail(f, 0, "--ring=%s: not built in yet; use afpacket, file or synth", value);
+  if (strcmp(value, "afpacket") && strcmp(value, "file") && strcmp(value, "synth"))
+    return fail(f, 0, "--ring=%s: unknown; use afpacket, file or synth", value);
+  o->ring = value;
+  return 0;
+}
+
+static int append_filter(struct options *o, const char *value, struct failure *f) {
+  size_t have = strlen(o->filter);
+  int n = snprintf(o->filter + have, sizeof o->filter - have, "%s%s", have ? " " : "", value);
+  if (n < 0 || (size_t)n >= sizeof o->filter - have)
+    return fail(f, 0, "filter: longer than %d bytes; shorten it", FILTER_BYTES_MAX - 1);
+  return 0;
+}
+
+static int set(struct options *o, const struct spec *s, const char *value, struct failure *f) {
+  char *field = (char *)o + s->at, *end;
+  uint64_t whole;
+  double real;
+  switch (s->kind) {
+    case TEXT:
+      if (!*value) return fail(f, 0, "--%s: needs a value", s->name);
+      if (strcmp(s->name, "config")) *(const char **)field = value;
+      return 0;
+    case FLAG:
+      if (value && *value && strcmp(value, "true") && strcmp(value, "false")) return fail(f, 0, "--%s: takes no value", s->name);
+      *(bool *)field = !value || strcmp(value, "false");
+      return 0;
+    case COUNT:
+      if (!parse_whole(value, &whole, &end) || *end) return bad(s, value, f);
+      *(uint64_t *)field = whole;
+      return 0;
+    case U32:
+      if (!parse_whole(value, &whole, &end) || *end || whole > UINT32_MAX) return bad(s, value, f);
+      *(uint32_t *)field = (uint32_t)whole;
+      return 0;
+    case BYTES:
+      return parse_bytes(value, s->unit, (uint64_t *)field) ? 0 : bad(s, value, f);
+    case SECONDS:
+      if (!parse_real(value, 1e9, &real)) return bad(s, value, f);
+      *(uint64_t *)field = (uint64_t)(real * 1e9);
+      o->flush_given |= s->at == AT(flush_ns);
+      return 0;
+    case SPEED:
+      return parse_real(value, 1e6, (double *)field) ? 0 : bad(s, value, f);
+    case RING:
+      return set_ring(o, value, f);
+    case FILTER:
+      o->filter[0] = 0;
+      return append_filter(o, value, f);
+  }
+  return 0;
+}
+
+int options_set(struct options *o, const char *name, const char *value, struct failure *f) {
+  for (int i = 0; i < SPECS; i++)
+    if (!strcmp(specs[i].name, name)) return set(o, &specs[i], value, f);
+  return fail(f, 0, "--%s: unknown option; see ringtapd --help", name);
+}
+
+static void defaults(struct options *o) {
+  *o = (struct options){
+      .snaplen = RT_SNAPLEN_DEFAULT,
+      .ring_bytes = 64u << 20,
+      .block_bytes = RT_BLOCK_BYTES_DEFAULT,
+      .pool_blocks = 16,
+      .flush_ns = NS_PER_S,
+      .uplink_snaplen = RT_UPLINK_SNAPLEN_DEFAULT,
+      .uplink_pps = 100000,
+      .stats_ns = NS_PER_S,
+  };
+}
+
+static int check_sizes(struct options *o, struct failure *f) {
+  if (o->snaplen == 0) o->snaplen = RT_SNAPLEN_DEFAULT;  // as in tcpdump
+  if (o->snaplen > RT_SNAPLEN_DEFAULT) return fail(f, 0, "--snaplen: %u is over %u", o->snaplen, RT_SNAPLEN_DEFAULT);
+  if (o->block_bytes < 4096 || o->block_bytes % 4096 || o->block_bytes > 256u << 20)
+    return fail(f, 0, "--block-size: %llu is not a multiple of 4096 from 4K to 256M",
+                (unsigned long long)o->block_bytes);
+  if (o->pool_blocks < 2 || o->pool_blocks > 4096) return fail(f, 0, "--pool-blocks: use 2 to 4096");
+  if (o->ring_bytes < 1u << 18 || o->ring_bytes > 1ull << 33) return fail(f, 0, "-B: use 256 to 8388608 (KiB)");
+  if (o->keep_files > 1000000) return fail(f, 0, "-W: use at most 1000000");
+  if (o->flush_ns < NS_PER_MS) return fail(f, 0, "--flush-interval: use 0.001 or more");
+  if (o->stats_ns && o->stats_ns < 10 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.01 or more");
+  return 0;
+}
+
+static int check_outputs(struct options *o, struct failure *f) {
+  if (o->write_path && o->store) return fail(f, 0, "-w and --store: use one of them");
+  if (o->store && strchr(o->store, ','))
+    return fail(f, 0, "--store: striping over several directories is not built in yet; name one");
+  if (!o->write_path && !o->store && !o->gateway && !o->check)
+    return fail(f, 0, "nothing to do: name a file with -w, a directory with --store or a gateway with --gateway");
+  bool rotates = o->rotate_bytes || o->rotate_ns;
+  if (o->write_path && !strcmp(o->write_path, "-") && (rotates || o->keep_files))
+    return fail(f, 0, "-w -: stdout cannot be rotated; drop -C, -G and -W");
+  if (o->keep_files && !rotates) return fail(f, 0, "-W: needs -C or -G");
+  if (o->token_file && !o->gateway) return fail(f, 0, "--token-file: needs --gateway");
+  return 0;
+}
+
+static int check_source(struct options *o, struct failure *f) {
+  if (!o->ring) o->ring = o->read_path ? "file" : o->synth ? "synth" : "afpacket";
+  bool file = !strcmp(o->ring, "file"), synth = !strcmp(o->ring, "synth");
+  if (file && !o->read_path) return fail(f, 0, "--ring=file: name the capture with -r FILE");
+  if (!file && o->read_path) return fail(f, 0, "-r: reads a file, --ring=%s does not; drop one", o->ring);
+  if (!synth && o->synth) return fail(f, 0, "--synth: needs --ring=synth");
+  if ((file || synth) && o->interface) return fail(f, 0, "-i: --ring=%s uses no interface; drop one", o->ring);
+  return 0;
+}
+
+static int validate(struct options *o, struct failure *f) {
+  if (o->help || o->version || o->list_interfaces) return 0;
+  int rc = check_sizes(o, f);
+  if (!rc) rc = check_source(o, f);
+  if (!rc) rc = check_outputs(o, f);
+  // Short files want blocks that fit into them.
+  uint64_t fits = o->rotate_bytes < 128u << 10 ? 64u << 10 : (o->rotate_bytes - SECTION_BYTES_MAX) / 4096 * 4096;
+  if (o->rotate_bytes && o->block_bytes > fits) o->block_bytes = fits;
+  if (!o->flush_given && o->write_path && !strcmp(o->write_path, "-")) o->flush_ns = 100 * NS_PER_MS;
+  return rc;
+}
+
+// Words after the flags make the filter, as in tcpdump; they win over -f.
+static int parse_argv(struct options *o, int argc, char **argv, bool only_config, struct failure *f) {
+  struct option longs[SPECS + 1] = {0};
+  char shorts[2 * SPECS + 4] = "+:";
+  for (int i = 0; i < SPECS; i++) {
+    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : required_argument, NULL, 256 + i};
+    if (specs[i].letter) {
+      size_t n = strlen(shorts);
+      shorts[n] = specs[i].letter;
+      shorts[n + 1] = specs[i].kind == FLAG ? 0 : ':';
+    }
+  }
+  optind = 0;
+  opterr = 0;
+  for (int c; (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+    if (c == '?') return fail(f, 0, "%s: unknown flag; see ringtapd --help", argv[optind - 1]);
+    if (c == ':') return fail(f, 0, "%s: needs a value; see ringtapd --help", argv[optind - 1]);
+    const struct spec *s = NULL;
+    for (int i = 0; i < SPECS; i++)
+      if (c == 256 + i || (c < 256 && specs[i].letter == c)) s = &specs[i];
+    bool config = !strcmp(s->name, "config");
+    int rc = only_config ? (config ? config_read(o, optarg, f) : 0) : set(o, s, optarg, f);
+    if (rc) return rc;
+  }
+  if (!only_config && optind < argc) o->filter[0] = 0;
+  for (int i = optind; !only_config && i < argc; i++) {
+    int rc = append_filter(o, argv[i], f);
+    if (rc) return rc;
+  }
+  return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct failure *f) {
+  defaults(o);
+  int rc = parse_argv(o, argc, argv, true, f);
+  if (!rc) rc = parse_argv(o, argc, argv, false, f);
+  return rc ? rc : validate(o, f);
+}

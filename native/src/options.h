@@ -1,0 +1,42 @@
+// Command line and configuration file, checked once at start-up; read-only ever after.
+#ifndef RINGTAP_OPTIONS_H
+#define RINGTAP_OPTIONS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log.h"
+
+#define FILTER_BYTES_MAX 4096
+
+struct options {
+  const char *interface, *read_path, *write_path, *store, *synth;
+  char filter[FILTER_BYTES_MAX];
+  const char *ring;  // afpacket | file | synth
+  uint32_t snaplen;
+  uint64_t count;         // packets to record, 0: no limit
+  uint64_t rotate_bytes;  // 0: never
+  uint64_t rotate_ns;     // 0: never
+  uint64_t keep_files;    // 0: all
+  uint64_t ring_bytes;
+  uint64_t block_bytes;
+  uint64_t pool_blocks;
+  uint64_t flush_ns;
+  double speed;  // of replay; 0: as fast as it goes
+  const char *gateway, *token_file, *probe_name;
+  uint32_t uplink_snaplen, uplink_pps;
+  const char *stats_path;
+  uint64_t stats_ns;
+  bool list_interfaces, check, version, help, verbose;
+  bool flush_given;
+  char config_text[4 * FILTER_BYTES_MAX];  // values read from --config
+  size_t config_used;
+};
+
+// 0, or a negative number with one clear line in `f`: the usage was wrong (exit 2). Strings point into
+// argv or into `o` itself: do not copy it.
+int options_parse(struct options *o, int argc, char **argv, struct failure *f);
+// Sets one option by its long name, as a line `name=value` of a --config file does.
+int options_set(struct options *o, const char *name, const char *value, struct failure *f);
+void options_help(void);
+#endif

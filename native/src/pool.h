@@ -1,0 +1,24 @@
+// The fixed set of blocks and the two queues they travel: free -> capture -> filled -> writer -> free.
+// All memory is taken at start-up in one mapping, so adjacent blocks can leave in one write.
+#ifndef RINGTAP_POOL_H
+#define RINGTAP_POOL_H
+#include <semaphore.h>
+
+#include "block.h"
+#include "log.h"
+#include "spsc.h"
+
+struct pool {
+  uint8_t *memory;
+  size_t bytes;  // of the mapping: blocks, then `scratch`
+  struct block *blocks;
+  uint32_t count;
+  uint8_t *scratch;  // SECTION_BYTES_MAX aligned bytes for segment headers; writer owned
+  struct spsc free;    // producer: writer, consumer: capture
+  struct spsc filled;  // producer: capture, consumer: writer
+  sem_t filled_wake;   // posted once for each pushed block
+};
+
+int pool_init(struct pool *pool, uint32_t count, uint32_t block_bytes, struct failure *f);
+void pool_destroy(struct pool *pool);
+#endif

@@ -1,0 +1,48 @@
+// Where packets come from. Live capture, replay and synthetic traffic run the same pipeline behind
+// this one ops struct. All functions but `open` are called by the capture thread only.
+#ifndef RINGTAP_SOURCE_H
+#define RINGTAP_SOURCE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "options.h"
+#include "packet.h"
+
+#define SOURCE_BATCH 256
+#define SOURCE_UNKNOWN UINT64_MAX
+
+struct source_counters {
+  uint64_t received;  // packets delivered by poll, waiting, or dropped for want of room
+  uint64_t drops;     // of those, dropped; SOURCE_UNKNOWN when the source cannot tell
+};
+
+struct source {
+  const struct source_ops *ops;
+  void *state;              // owned by the source
+  // Filled by open:
+  char interface_name[64];
+  unsigned ifindex;         // 0: no network interface behind it
+  uint16_t linktype;
+  char description[128];    // where the stamps come from, for if_description
+  bool synthetic;
+  bool patient;             // nothing is lost when the pipeline makes it wait
+  bool filters;             // the source itself applies options.filter (in the kernel)
+  struct failure failure;   // after poll failed: why
+};
+
+struct source_ops {
+  const char *name;
+  int (*open)(struct source *s, const struct options *o, struct failure *f);
+  // Up to SOURCE_BATCH packets, valid until the next call; 0 when none came within `timeout_ms`;
+  // -ENODATA at the end; another -errno on failure (s->failure says why).
+  int (*poll)(struct source *s, struct packet *out, int timeout_ms);
+  // No more packets shall arrive; poll goes on with those that already have.
+  void (*stop)(struct source *s);
+  void (*counters)(struct source *s, struct source_counters *out);
+  void (*close)(struct source *s);
+};
+
+extern const struct source_ops source_afpacket, source_file, source_synth;
+
+#endif
