@@ -16,7 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -88,9 +88,8 @@ function headers(version) {
 
 function sources() {
   const directory = join(root, 'kmod');
-  return readdirSync(directory)
-    .filter((name) => /\.[ch]$|^Kbuild$/.test(name))
-    .map((name) => join(directory, name));
+  const names = [...readdirSync(directory), 'uapi/ringtap_uapi.h'];
+  return names.filter((name) => /\.[ch]$|^Kbuild$/.test(name)).map((name) => join(directory, name));
 }
 
 function fingerprint(files, extra) {
@@ -115,12 +114,12 @@ function buildModule(version, directory) {
   const work = join(out, version, 'module');
   const files = sources();
   const sparse = capture('sh', ['-c', 'command -v sparse']).status === 0;
-  mkdirSync(work, { recursive: true });
+  mkdirSync(join(work, 'uapi'), { recursive: true });
   const print = fingerprint(files, `${version} ${sparse}`);
   const ko = join(work, 'ringtap.ko');
   const log = cached(join(work, '.built'), print, () => {
     for (const file of readdirSync(work)) if (/\.[ch]$/.test(file)) rmSync(join(work, file));
-    for (const file of files) copyFileSync(file, join(work, file.slice(dirname(file).length + 1)));
+    for (const file of files) copyFileSync(file, join(work, relative(join(root, 'kmod'), file)));
     const args = ['-s', '-C', directory, `M=${work}`, 'W=1', ...(sparse ? ['C=2'] : []), 'modules'];
     const result = capture('make', args);
     if (result.status !== 0) throw new Error(`the module does not build for ${version}:\n${result.output}`);
@@ -135,7 +134,7 @@ function buildTap() {
   const directory = join(root, 'kmod', 'test');
   const files = readdirSync(directory).map((name) => join(directory, name));
   const tap = join(out, 'tap');
-  const print = fingerprint([...files, join(root, 'kmod', 'ringtap_uapi.h')], 'tap');
+  const print = fingerprint([...files, join(root, 'kmod', 'uapi', 'ringtap_uapi.h')], 'tap');
   cached(join(out, '.tap'), print, () =>
     must('gcc', [
       ...['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread', '-o', tap],

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../ringtap_uapi.h"
+#include "../uapi/ringtap_uapi.h"
 
 #define TAP_ETHERTYPE 0x88B5u	/* numbered frame, see nic_sim.c */
 #define TAP_ETHERTYPE_END 0x88B6u	/* the last frame of a test */

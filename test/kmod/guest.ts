@@ -14,16 +14,8 @@ const BOOT_ATTEMPTS = 3;
 const UP_TIMEOUT_MS = 25_000;
 const BOOT_TIMEOUT_MS = 90_000;
 const TOOLS = ['qemu-system-x86_64', 'busybox', 'cpio', 'gzip', 'ip', 'mkfs.ext4', 'debugfs'];
-/** Of the image package; in the order of their dependencies. */
-const MODULES = [
-  'drivers/net/veth',
-  'drivers/virtio/virtio',
-  'drivers/virtio/virtio_ring',
-  'drivers/virtio/virtio_pci_modern_dev',
-  'drivers/virtio/virtio_pci_legacy_dev',
-  'drivers/virtio/virtio_pci',
-  'drivers/block/virtio_blk',
-];
+/** Of the image package, besides ours; the kernel has NVMe and ext4 built in. */
+const MODULES = ['drivers/net/veth'];
 const TROUBLE = /BUG:|WARNING:|Oops|Call Trace|KASAN|kmemleak|general protection|rcu.*stall|Kernel panic/;
 
 export interface Prepared {
@@ -69,7 +61,7 @@ export interface BootOptions {
   scenario: string;
   /** An emulated NIC whose frames come from `Wire`. */
   nic?: 'e1000e' | 'e1000';
-  /** A raw image, /dev/vda in the guest. */
+  /** A raw image, /dev/nvme0n1 in the guest. */
   disk?: string;
   /** Further files for the guest: path in it → path here. Programs bring their libraries. */
   files?: Record<string, string>;
@@ -116,7 +108,6 @@ mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 D=/sys/class/ringtap/ringtap0
 counters() { (cd $D && for f in nic/* segments/*/*; do echo "COUNTER $f $(cat $f)"; done); }
 ready() { while [ ! -e /tmp/ready$1 ]; do sleep 0.05; done; }
-virtio() { for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod /$m.ko; done; }
 load() { insmod /ringtap.ko "$@" || echo "FAIL insmod $*"; }
 echo GUEST-UP
 . /scenario
@@ -159,7 +150,10 @@ function qemuArguments(prepared: Prepared, options: BootOptions, work: string): 
     words.push('-device', `${options.nic},netdev=n0,id=nic0`);
     words.push('-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`);
   }
-  if (options.disk) words.push('-drive', `file=${options.disk},format=raw,if=virtio,cache=unsafe`);
+  if (options.disk) {
+    words.push('-drive', `file=${options.disk},format=raw,if=none,id=disk,cache=unsafe`);
+    words.push('-device', 'nvme,drive=disk,serial=ringtap');
+  }
   return words;
 }
 

@@ -49,8 +49,8 @@ function threads(
   const kmod = join(work, 'kmod');
   mkdirSync(join(work, 'test', 'kmod'), { recursive: true });
   mkdirSync(kmod, { recursive: true });
-  for (const name of ['ring.h', 'block.h', 'env.h', 'ringtap_uapi.h'])
-    copyFileSync(join('kmod', name), join(kmod, name));
+  for (const name of ['ring.h', 'block.h', 'env.h']) copyFileSync(join('kmod', name), join(kmod, name));
+  copyFileSync('kmod/uapi/ringtap_uapi.h', join(kmod, 'ringtap_uapi.h'));
   writeFileSync(join(kmod, 'ring.c'), edit(readFileSync('kmod/ring.c', 'utf8')));
   copyFileSync('test/kmod/ring_threads.c', join(work, 'test', 'kmod', 'ring_threads.c'));
   const flags = [
