@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * block.h - writing the pcapng blocks of ringtap_uapi.h, in this machine's byte order. Pure functions
+ * writing the pcapng blocks of ringtap_uapi.h, in this machine's byte order. Pure functions
  * over the caller's memory, any context; they never check room, the ring has reserved it.
  */
 #ifndef RINGTAP_BLOCK_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * chardev.c - /dev/ringtapN: what listeners may ask, see ringtap_uapi.h. Everything from user space is
+ * /dev/ringtapN: what listeners may ask, see ringtap_uapi.h. Everything from user space is
  * hostile: sizes and slots are checked, nothing the user can write is ever read back, and both regions
  * can only be mapped for reading.
  */

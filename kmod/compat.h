@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* compat.h - differences between kernel versions, 6.1 to 6.12. The only place that asks for the version. */
+/* differences between kernel versions, 6.1 to 6.12. The only place that asks for the version. */
 #ifndef RINGTAP_COMPAT_H
 #define RINGTAP_COMPAT_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * device.c - the life of a capture device:
+ * the life of a capture device:
  *
  *   rt_device_create   memory, ring, numbers           -> rt_device_destroy
  *   rt_device_start    /dev node, sysfs, pollers, NIC  -> rt_device_halt (also when the NIC vanishes)

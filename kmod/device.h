@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * device.h - one capture device: a backend, its segments' pollers, the ring they fill and the character
+ * one capture device: a backend, its segments' pollers, the ring they fill and the character
  * device that listeners open.
  *
  * Locks, outermost first: rtnl (netdev backend), dev->lock, ring.lock. Pollers take only ring.lock.
@@ -95,7 +95,7 @@ struct rt_file {
 	u8 leased[];
 };
 
-/* device.c: the life of a device. `nic` stays the caller's and must outlive rt_device_destroy(). */
+/* The life of a device (device.c). `nic` stays the caller's and must outlive rt_device_destroy(). */
 struct rt_device *rt_device_create(const struct nic_ops *ops, void *nic, const char *source, u32 descriptors,
 				   int node);
 int rt_device_start(struct rt_device *dev);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * e1000_regs.h - the registers and the descriptor nic_e1000.c uses. Section numbers are those of Intel's
+ * the registers and the descriptor nic_e1000.c uses. Section numbers are those of Intel's
  * "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual" (SDM, 8254x), whose
  * legacy receive path the 82574L keeps; "DS" is the 82574 datasheet where it differs.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * env.h - what ring.c and block.h need of their surroundings. In the kernel the kernel's own; in user
+ * what ring.c and block.h need of their surroundings. In the kernel the kernel's own; in user
  * space (the ThreadSanitizer build of test/kmod) pthreads and compiler atomics of the same meaning.
  * Never included outside these two.
  */
@@ -43,6 +43,7 @@ typedef pthread_mutex_t spinlock_t;
 
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+/* As the kernel's: orders all earlier accesses before the store. */
 #define smp_store_release(p, value) __atomic_store_n(p, value, __ATOMIC_RELEASE)
 #define WARN_ON_ONCE(condition) ({ bool failed_ = (condition); assert(!failed_); failed_; })
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * filter.c - classic BPF on frames that live in a NIC's ring. The kernel's own checker and JIT do the
+ * classic BPF on frames that live in a NIC's ring. The kernel's own checker and JIT do the
  * work; they want a socket buffer, so each poller keeps one whose pointers it aims at the frame.
  */
 #include <linux/filter.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* main.c - registers and unregisters, and checks the module's parameters; nothing else. */
+/* registers and unregisters, and checks the module's parameters; nothing else. */
 #include <linux/cpumask.h>
 #include <linux/log2.h>
 #include <linux/module.h>

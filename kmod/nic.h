@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * nic.h - a backend: something with one ring of receive descriptors. The core splits the ring into fixed
+ * a backend: something with one ring of receive descriptors. The core splits the ring into fixed
  * segments and gives each to one polling thread, which alone touches those descriptors between harvest
  * and give_back.
  */

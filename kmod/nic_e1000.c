@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nic_e1000.c - owns an Intel gigabit NIC with the legacy receive path: 82574L (PCI Express, "e1000e")
+ * owns an Intel gigabit NIC with the legacy receive path: 82574L (PCI Express, "e1000e")
  * and 82540EM ("e1000"). Receives only, promiscuous, polled, no interrupts, no transmit.
  *
  * A device is taken only when the module parameter `pci` names it ("all", or addresses such as

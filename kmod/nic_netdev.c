@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nic_netdev.c - any existing Ethernet interface as the source: an rx handler puts socket buffers into a
+ * any existing Ethernet interface as the source: an rx handler puts socket buffers into a
  * ring of slots, the pollers take them from there as from hardware. By default the host's stack still
  * gets its packets (the ring holds clones); `netdev_consume` gives the interface to capture alone.
  *
@@ -116,6 +116,7 @@ static u32 netdev_harvest(struct rt_device *dev, struct rt_segment *seg, struct 
 	u32 i;
 
 	for (i = 0; i < max; i++) {
+		/* Pairs with netdev_enqueue. */
 		struct sk_buff *skb = smp_load_acquire(&nic->ring[rt_descriptor(seg, i)]);
 
 		if (!skb)
@@ -136,6 +137,7 @@ static void netdev_give_back(struct rt_device *dev, struct rt_segment *seg, u32 
 		struct sk_buff **slot = &nic->ring[rt_descriptor(seg, i)];
 
 		consume_skb(*slot);
+		/* Pairs with the look at the slot in netdev_enqueue. */
 		smp_store_release(slot, NULL);
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nic_sim.c - a NIC without hardware: descriptors filled at memory speed by a kernel thread (sysfs
+ * a NIC without hardware: descriptors filled at memory speed by a kernel thread (sysfs
  * `generate`) or by user space (write). For tests and for finding the limits of everything behind it.
  *
  * A descriptor belongs to the filler while `len` is 0, to its poller otherwise; the store and load of
@@ -64,12 +64,14 @@ static struct sim_descriptor *sim_free_descriptor(struct sim_nic *sim)
 {
 	struct sim_descriptor *d = &sim->ring[sim->head];
 
+	/* Pairs with sim_give_back: the poller has read the old frame. */
 	return smp_load_acquire(&d->len) ? NULL : d;
 }
 
 /* Under fill_lock. */
 static void sim_fill_done(struct sim_nic *sim, struct sim_descriptor *d, u32 len)
 {
+	/* Pairs with sim_harvest: the frame is written. */
 	smp_store_release(&d->len, len);
 	sim->head = (sim->head + 1) % sim->count;
 	WRITE_ONCE(sim->received, sim->received + 1);
@@ -161,7 +163,7 @@ static int sim_generate(struct rt_device *dev, const char *text)
 		sim->order.bytes = order.bytes;
 		sim->order.rate = order.rate;
 		sim->order.drop = order.drop;
-		smp_store_release(&sim->order.frames, order.frames);
+		WRITE_ONCE(sim->order.frames, order.frames);	/* wake_up orders */
 		wake_up(&sim->wait);
 	}
 	mutex_unlock(&dev->lock);
@@ -215,6 +217,7 @@ static u32 sim_harvest(struct rt_device *dev, struct rt_segment *seg, struct rt_
 	for (i = 0; i < max; i++) {
 		struct sim_descriptor *d = &sim->ring[rt_descriptor(seg, i)];
 
+		/* Pairs with sim_fill_done. */
 		frames[i].len = smp_load_acquire(&d->len);
 		if (!frames[i].len)
 			break;
@@ -229,8 +232,10 @@ static void sim_give_back(struct rt_device *dev, struct rt_segment *seg, u32 n)
 	struct sim_nic *sim = dev->nic;
 	u32 i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		/* Pairs with sim_free_descriptor. */
 		smp_store_release(&sim->ring[rt_descriptor(seg, i)].len, 0);
+	}
 }
 
 static void sim_stats(struct rt_device *dev, struct ringtap_nic_stats *stats)

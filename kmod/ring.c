@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ring.c - see ring.h. Every function here takes ring->lock itself unless its comment says it is held.
+ * The core of the buffer, see ring.h. Every function takes ring->lock itself unless it says "Lock held".
  *
  * Barrier: rt_publish() releases `published` in the index after the copies (the committing writer holds
  * the lock, and took it after its own copy; earlier writers released it after theirs). It pairs with the
@@ -144,6 +144,7 @@ static void rt_publish(struct rt_ring *ring, u32 slot)
 	ring->index->published_packets += packets - block->published_packets;
 	block->published = bytes;
 	block->published_packets = packets;
+	/* The barrier of this file's comment. */
 	smp_store_release(&ring->index->slots[slot].published, bytes);
 }
 

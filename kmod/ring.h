@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ring.h - the buffer: many writers (one per segment), many listeners, nothing read before it is written.
+ * the buffer: many writers (one per segment), many listeners, nothing read before it is written.
  *
  *   life of a slot, and who moves it (always under ring->lock):
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * segment.c - the pollers: one kernel thread per segment of the descriptor ring. Each looks only at its
+ * the pollers: one kernel thread per segment of the descriptor ring. Each looks only at its
  * own descriptors, stamps and filters what is finished, copies it once into the ring, commits, and gives
  * the descriptors back. Never waits for a listener or for another poller.
  */

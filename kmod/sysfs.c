@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sysfs.c - the counters, one value a file, below /sys/class/ringtap/ringtapN:
+ * the counters, one value a file, below /sys/class/ringtap/ringtapN:
  *
  *   backend source snaplen ...          the device
  *   nic/{received,missed,...}           what happened before the ring; "unknown" where nobody can tell
@@ -81,7 +81,7 @@ static const struct attribute_group rt_device_group = { .attrs = rt_device_attrs
 	static ssize_t field##_show(struct device *d, struct device_attribute *attr, char *text) \
 	{                                                                                          \
 		struct ringtap_nic_stats stats;                                                    \
-                                                                                                   \
+												   \
 		rt_device_nic_stats(rt_from(d), &stats);                                           \
 		return rt_emit(text, stats.field);                                                 \
 	}                                                                                          \

@@ -20,7 +20,8 @@ const TROUBLE = /BUG:|WARNING:|Oops|Call Trace|KASAN|kmemleak|general protection
 
 export interface Prepared {
   kernel: string;
-  moduleDirectory: string;
+  /** Of the kernel's own modules; null: all that is needed is built in. */
+  moduleDirectory: string | null;
   modules: { version: string; ko: string; sparse: boolean; warnings: string[] }[];
   tap: string;
 }
@@ -66,6 +67,8 @@ export interface BootOptions {
   /** Further files for the guest: path in it → path here. Programs bring their libraries. */
   files?: Record<string, string>;
   cpus?: number;
+  /** From our init on. */
+  limitMs?: number;
   /** Called for each line the guest prints. */
   onLine?: (line: string, wire: Wire | null) => void;
 }
@@ -127,9 +130,9 @@ function pack(prepared: Prepared, options: BootOptions, work: string): string {
   addProgram(directory, execFileSync('which', ['ip'], { encoding: 'utf8' }).trim(), 'bin/ip2');
   for (const [target, source] of Object.entries(options.files ?? {})) addProgram(directory, source, target);
   copyFileSync(prepared.modules[0]!.ko, join(directory, 'ringtap.ko'));
-  for (const name of MODULES)
+  for (const name of prepared.moduleDirectory ? MODULES : [])
     copyFileSync(
-      join(prepared.moduleDirectory, `${name}.ko`),
+      join(prepared.moduleDirectory ?? '', `${name}.ko`),
       join(directory, `${name.split('/').at(-1)}.ko`),
     );
   writeFileSync(join(directory, 'init'), INIT, { mode: 0o755 });
@@ -277,7 +280,7 @@ async function bootOnce(prepared: Prepared, options: BootOptions): Promise<strin
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const kill = () => child.kill('SIGKILL');
-  let timer = setTimeout(kill, UP_TIMEOUT_MS);
+  let timer = setTimeout(kill, options.limitMs ?? UP_TIMEOUT_MS);
   process.on('exit', kill);
   const lines: string[] = [];
   try {
@@ -286,7 +289,7 @@ async function bootOnce(prepared: Prepared, options: BootOptions): Promise<strin
       lines.push(line);
       if (line === 'GUEST-UP') {
         clearTimeout(timer);
-        timer = setTimeout(kill, BOOT_TIMEOUT_MS);
+        timer = setTimeout(kill, options.limitMs ?? BOOT_TIMEOUT_MS);
       }
       options.onLine?.(line, wire);
     }
