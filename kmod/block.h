@@ -3,8 +3,8 @@
  * writing the pcapng blocks of ringtap_uapi.h, in this machine's byte order. Pure functions
  * over the caller's memory, any context; they never check room, the ring has reserved it.
  */
-#ifndef RINGTAP_BLOCK_H
-#define RINGTAP_BLOCK_H
+#ifndef RINGTAP_KMOD_BLOCK_H
+#define RINGTAP_KMOD_BLOCK_H
 
 #include "env.h"
 #include "ringtap_uapi.h"

@@ -29,7 +29,8 @@ const FLAVOURS = {
 };
 // Out of tree: the version checks are the point of compat.h, and headers name themselves.
 const CHECKPATCH = ['--no-tree', '--terse', '--no-summary', '--max-line-length=120'];
-const CHECKPATCH_IGNORE = 'LINUX_VERSION_CODE,CONSTANT_COMPARISON,NEW_TYPEDEFS,SPDX_LICENSE_TAG,EMBEDDED_FILENAME';
+const CHECKPATCH_IGNORE =
+  'LINUX_VERSION_CODE,CONSTANT_COMPARISON,NEW_TYPEDEFS,SPDX_LICENSE_TAG,EMBEDDED_FILENAME';
 
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26, ...options });

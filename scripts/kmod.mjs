@@ -2,7 +2,7 @@
 // Builds the kernel module, its guest tool and what a test guest boots, all below build/kmod: against
 // Debian's stable kernel (6.1, which the guest runs) and the newest headers Debian offers. Kernel packages
 // are downloaded and unpacked there, never installed. Idempotent; a second run takes moments.
-// Prints one JSON line: {kernel, moduleDirectory, modules: [{version, ko, warnings}], tap}.
+// Prints one JSON line: {kernel, moduleDirectory, modules: [{version, headers, ko, sparse, warnings}], tap}.
 // Exit 2 with one line on stderr: packages cannot be had here. Exit 1: the build failed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -127,7 +127,7 @@ function buildModule(version, directory) {
     return result.output;
   });
   const warnings = log.split('\n').filter((line) => /\b(warning|error):/.test(line));
-  return { version, ko, sparse, warnings };
+  return { version, headers: directory, ko, sparse, warnings };
 }
 
 function buildTap() {

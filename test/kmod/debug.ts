@@ -73,7 +73,7 @@ const { kernels, checkpatch } = JSON.parse(built.stdout) as {
 let failed = checkpatch.length > 0 ? 1 : 0;
 process.stdout.write(failed ? `FAIL checkpatch\n${checkpatch.join('\n')}\n` : 'ok   checkpatch\n');
 for (const { name, kernel, ko } of kernels) {
-  const modules = [{ version: name, ko, sparse: false, warnings: [] }];
+  const modules = [{ version: name, headers: '', ko, sparse: false, warnings: [] }];
   if (!(await runOn(name, { kernel, moduleDirectory: null, modules, tap: usual.tap }))) failed++;
 }
 process.exit(failed ? 1 : 0);

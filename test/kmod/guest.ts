@@ -22,7 +22,7 @@ export interface Prepared {
   kernel: string;
   /** Of the kernel's own modules; null: all that is needed is built in. */
   moduleDirectory: string | null;
-  modules: { version: string; ko: string; sparse: boolean; warnings: string[] }[];
+  modules: { version: string; headers: string; ko: string; sparse: boolean; warnings: string[] }[];
   tap: string;
 }
 
