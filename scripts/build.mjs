@@ -52,7 +52,13 @@ function buildWeb() {
 
 const steps = {
   proto: {
-    inputs: ['proto/ringtap.proto', 'proto/constants.json', 'proto/golden.json', 'proto/generate.mjs'],
+    inputs: [
+      'proto/ringtap.proto',
+      'proto/constants.json',
+      'proto/golden.json',
+      'asm/fields.json',
+      'proto/generate.mjs',
+    ],
     run: () => run(process.execPath, ['proto/generate.mjs']),
   },
   native: {
@@ -72,6 +78,12 @@ const steps = {
   },
   web: { inputs: ['web', 'proto', 'asm/host', 'asm/assembly', 'asm/asconfig.json'], run: buildWeb },
 };
+
+const unknown = wanted.filter((name) => !(name in steps));
+if (unknown.length) {
+  process.stderr.write(`build: no step ${unknown.join(', ')}; there are: ${Object.keys(steps).join(', ')}\n`);
+  process.exit(2);
+}
 
 /** Fingerprint of files below the inputs: cheap, and touched files rebuild. */
 function fingerprint(inputs) {

@@ -4,25 +4,42 @@ import { dirname, join, normalize } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 
-/** First match wins. `may` lists path prefixes; `packages` the npm and node modules allowed. */
-const RULES: { room: string; may: string[]; packages: RegExp }[] = [
+/**
+ * First match wins. `may` lists path prefixes; `types` those it may know the types of only (messages that
+ * pass through it); `packages` the npm and node modules allowed.
+ */
+const RULES: { room: string; may: string[]; types?: string[]; packages: RegExp }[] = [
   { room: 'proto/', may: ['proto/'], packages: /^(long|protobufjs\/minimal\.js)$/ },
   { room: 'asm/assembly/', may: ['asm/assembly/'], packages: /^$/ },
-  { room: 'asm/host/', may: ['asm/host/'], packages: /^$/ },
+  { room: 'asm/host/', may: ['asm/host/', 'proto/gen/constants.js'], packages: /^$/ },
   {
     room: 'server/',
     may: ['server/', 'proto/', 'asm/host/'],
     packages: /^(node:.*|fastify|@fastify\/.*|ws)$/,
   },
   { room: 'web/worker/', may: ['web/worker/', 'asm/host/'], packages: /^$/ },
-  { room: 'web/data/', may: ['web/data/', 'web/worker/', 'proto/'], packages: /^$/ },
-  { room: 'web/controllers/', may: ['web/controllers/', 'web/data/'], packages: /^lit$/ },
-  { room: 'web/', may: ['web/elements/', 'web/controllers/', 'web/data/'], packages: /^lit(\/.*)?$/ },
+  {
+    room: 'web/data/',
+    may: ['web/data/', 'web/worker/', 'proto/'],
+    types: ['asm/host/types.js'],
+    packages: /^$/,
+  },
+  {
+    room: 'web/controllers/',
+    may: ['web/controllers/', 'web/data/'],
+    types: ['web/worker/messages.js'],
+    packages: /^lit$/,
+  },
+  {
+    room: 'web/',
+    may: ['web/elements/', 'web/controllers/', 'web/data/'],
+    types: ['web/worker/messages.js', 'asm/host/types.js'],
+    packages: /^lit(\/.*)?$/,
+  },
 ];
 
-/** Type-only imports cross no boundary at run time, but web/data may still not know Lit's. */
 const IMPORT =
-  /^\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+  /^\s*(?:import|export)\s(\s*type\s)?[^'"]*?from\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
 
 function sources(directory: string): string[] {
   if (!statSync(directory, { throwIfNoEntry: false })) return [];
@@ -37,9 +54,10 @@ export function violations(file: string, text: string): string[] {
   if (!rule) return [`${file}: belongs to no room`];
   const found: string[] = [];
   for (const match of text.matchAll(IMPORT)) {
-    const target = match[1] ?? match[2] ?? match[3] ?? '';
+    const target = match[2] ?? match[3] ?? match[4] ?? '';
+    const prefixes = match[1] ? [...rule.may, ...(rule.types ?? [])] : rule.may;
     const allowed = target.startsWith('.')
-      ? rule.may.some((prefix) => normalize(join(dirname(file), target)).startsWith(prefix))
+      ? prefixes.some((prefix) => normalize(join(dirname(file), target)).startsWith(prefix))
       : rule.packages.test(target);
     if (!allowed) found.push(`${file} imports ${target}`);
   }
@@ -62,6 +80,12 @@ test('a broken rule is seen', () => {
   assert.is(violations('server/app.ts', "import type { Store } from '../web/data/store.js';").length, 1);
   assert.is(violations('asm/host/engine.ts', "import fs from 'node:fs';").length, 1);
   assert.is(violations('web/main.ts', "const m = await import('../server/app.js');").length, 1);
+  assert.is(
+    violations('web/elements/x.ts', "import { y } from '../worker/messages.js';").length,
+    1,
+    'types only',
+  );
+  assert.is(violations('web/elements/x.ts', "import type { Y } from '../worker/messages.js';").length, 0);
   assert.is(violations('elsewhere/x.ts', '').length, 1);
   assert.is(violations('server/app.ts', "import Fastify from 'fastify';\nimport './ingest.js';").length, 0);
 });

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -175,13 +176,40 @@ export function has(command: string): boolean {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, command)));
 }
 
-/** A value of the gateway's status document. */
-export async function status(
-  port: number,
-): Promise<{ probes: { connected: boolean; ledger: LedgerLine | null }[] }> {
+/** What /api/v1/status says of one probe, as far as the tests look. */
+export interface ProbeStatus {
+  connected: boolean;
+  last_seq: number;
+  ledger: LedgerLine | null;
+  summary: { packets: number; malformed: number; flows: number; protocols: Record<string, number> } | null;
+  gaps: { batches: number; packets: number | null };
+}
+
+export async function status(port: number): Promise<{ probes: ProbeStatus[]; viewers: number }> {
   const response = await fetch(`http://127.0.0.1:${port}/api/v1/status`);
   if (!response.ok) throw new Error(`status answered ${response.status}`);
   return (await response.json()) as Awaited<ReturnType<typeof status>>;
+}
+
+/** A port nobody listens on at this moment; the namespace is ours alone. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** The gateway as a process of its own, answering before this returns. */
+export async function startGateway(port: number): Promise<Process> {
+  const gateway = new Process(process.execPath, [CLI, 'gateway', '--listen', `127.0.0.1:${port}`]);
+  await until(`the gateway on port ${port}`, () => status(port).catch(() => null)).catch((error) => {
+    throw new Error(`${error.message}\n${gateway.stderr}`);
+  });
+  return gateway;
 }
 
 /** Kernel-side CPU time etc. live in /proc; used to see that a pid is really gone. */

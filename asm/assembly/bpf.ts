@@ -1,0 +1,179 @@
+// Interpreter for the host's filter programs: classic BPF (McCanne & Jacobson 1993) over one captured
+// packet, network byte order, jumps forward only. A load beyond the captured bytes, a division by
+// zero or a jump out of the program rejects the packet, as in libpcap. Never traps, always ends.
+
+import { be16, be32, byte } from './cursor';
+import { INSN_MAX, INSNS_BASE, Insn, SLOT_MAX, SLOTS_BASE, Slot } from './layout';
+
+const CLASS_LD: u32 = 0;
+const CLASS_LDX: u32 = 1;
+const CLASS_ST: u32 = 2;
+const CLASS_STX: u32 = 3;
+const CLASS_ALU: u32 = 4;
+const CLASS_JMP: u32 = 5;
+const CLASS_RET: u32 = 6;
+const SOURCE_X: u32 = 8;
+/** Program longer than INSN_MAX, or more linktypes than SLOT_MAX. */
+const NO_ROOM: usize = 0;
+
+const CELLS = memory.data(64);
+
+let on: bool = false;
+let slots: u32 = 0;
+let insns: u32 = 0;
+let lastKey: u32 = 0;
+let lastSlot: i32 = -1;
+
+@inline
+export function filterActive(): bool {
+  return on;
+}
+
+/** Forgets all programs. With `active` packets stop for a program of their linktype. */
+export function filterClear(active: bool): void {
+  on = active;
+  slots = 0;
+  insns = 0;
+  lastSlot = -1;
+}
+
+/** Reserves `count` instructions for linktypes with `key`; where to write them, or 0 when full. */
+export function filterAdd(key: u32, count: u32): usize {
+  if (slots >= SLOT_MAX || count > INSN_MAX - insns) return NO_ROOM;
+  const slot = slotAt(slots++);
+  slot.key = key;
+  slot.start = insns;
+  slot.count = count;
+  const at = INSNS_BASE + <usize>insns * offsetof<Insn>();
+  insns += count;
+  return at;
+}
+
+@inline
+function slotAt(number: u32): Slot {
+  return changetype<Slot>(SLOTS_BASE + <usize>number * offsetof<Slot>());
+}
+
+/** Number of the program for `key`, -1 when the host has not given one yet. */
+export function filterFind(key: u32): i32 {
+  if (lastSlot >= 0 && lastKey == key) return lastSlot;
+  for (let i: u32 = 0; i < slots; i++) {
+    if (slotAt(i).key != key) continue;
+    lastKey = key;
+    lastSlot = <i32>i;
+    return lastSlot;
+  }
+  return -1;
+}
+
+export function filterRun(number: i32, p: usize, caplen: u32, wirelen: u32): bool {
+  const slot = slotAt(<u32>number);
+  const base = INSNS_BASE + <usize>slot.start * offsetof<Insn>();
+  const count = slot.count;
+  let a: u32 = 0;
+  let x: u32 = 0;
+  let pc: u32 = 0;
+  while (pc < count) {
+    const insn = changetype<Insn>(base + <usize>(pc++) * offsetof<Insn>());
+    const code = insn.code;
+    const k = insn.k;
+    switch (code & 7) {
+      case CLASS_LD:
+      case CLASS_LDX: {
+        let value: u32;
+        const at = <u64>k + ((code & 0xe0) == 0x40 ? x : 0);
+        switch (code & 0xe0) {
+          case 0x00:
+            value = k;
+            break;
+          case 0x60:
+            value = load<u32>(CELLS + ((k & 15) << 2));
+            break;
+          case 0x80:
+            value = wirelen;
+            break;
+          case 0xa0:
+            if (at >= caplen) return false;
+            value = (byte(p + <usize>at) & 15) << 2;
+            break;
+          default: {
+            const size: u32 = (code & 0x18) == 0 ? 4 : (code & 0x18) == 8 ? 2 : 1;
+            if (at + size > caplen) return false;
+            const from = p + <usize>at;
+            value = size == 4 ? be32(from) : size == 2 ? be16(from) : byte(from);
+          }
+        }
+        if (code & 1) x = value;
+        else a = value;
+        break;
+      }
+      case CLASS_ST:
+        store<u32>(CELLS + ((k & 15) << 2), a);
+        break;
+      case CLASS_STX:
+        store<u32>(CELLS + ((k & 15) << 2), x);
+        break;
+      case CLASS_ALU: {
+        const operand = code & SOURCE_X ? x : k;
+        const operation = code & 0xf0;
+        if ((operation == 0x30 || operation == 0x90) && operand == 0) return false;
+        a = alu(operation, a, operand);
+        break;
+      }
+      case CLASS_JMP: {
+        const operand = code & SOURCE_X ? x : k;
+        if ((code & 0xf0) == 0) pc += k;
+        else pc += test(code & 0xf0, a, operand) ? insn.jt : insn.jf;
+        break;
+      }
+      case CLASS_RET:
+        return ((code & 0x18) == 0x10 ? a : k) != 0;
+      default:
+        if (code & 0x80) a = x;
+        else x = a;
+    }
+  }
+  return false;
+}
+
+@inline
+function alu(operation: u32, a: u32, operand: u32): u32 {
+  switch (operation) {
+    case 0x00:
+      return a + operand;
+    case 0x10:
+      return a - operand;
+    case 0x20:
+      return a * operand;
+    case 0x30:
+      return a / operand;
+    case 0x40:
+      return a | operand;
+    case 0x50:
+      return a & operand;
+    case 0x60:
+      return operand < 32 ? a << operand : 0;
+    case 0x70:
+      return operand < 32 ? a >> operand : 0;
+    case 0x80:
+      return 0 - a;
+    case 0x90:
+      return a % operand;
+    default:
+      return a ^ operand;
+  }
+}
+
+@inline
+function test(operation: u32, a: u32, operand: u32): bool {
+  switch (operation) {
+    case 0x10:
+      return a == operand;
+    case 0x20:
+      return a > operand;
+    case 0x30:
+      return a >= operand;
+    default:
+      return (a & operand) != 0;
+  }
+}

@@ -1,0 +1,60 @@
+// HTTP/1: a segment that starts with a request line or a status line (RFC 9112). Continuations of a
+// message are not counted.
+
+import { byte, OK } from '../cursor';
+import * as F from '../fields';
+import { mark, SEEN_HTTP } from '../state';
+import { close, isTree, leaf, open } from '../tree';
+import { unknown } from './dispatch';
+
+const LINE_MAX: usize = 4096;
+
+@inline
+function word(a: u32, b: u32, c: u32, d: u32): u32 {
+  return a | (b << 8) | (c << 16) | (d << 24);
+}
+
+export function http<M>(p: usize, cap: usize): u32 {
+  if (cap - p < 8 || !starts(p)) return unknown<M>(p, cap, OK);
+  const end = lineEnd(p, cap);
+  if (!isResponse(p) && end < cap && !namesVersion(p, end)) return unknown<M>(p, cap, OK);
+  mark(SEEN_HTTP);
+  if (isTree<M>()) {
+    open(F.HTTP, p, cap - p);
+    leaf(isResponse(p) ? F.HTTP_RESPONSE_LINE : F.HTTP_REQUEST_LINE, p, end - p, 0);
+    close();
+  }
+  return OK;
+}
+
+@inline
+function isResponse(p: usize): bool {
+  return load<u32>(p) == word(0x48, 0x54, 0x54, 0x50);
+}
+
+/** Where the first line's CR or LF is; `cap` when it goes on beyond the bytes at hand. */
+function lineEnd(p: usize, cap: usize): usize {
+  const limit = cap - p > LINE_MAX ? p + LINE_MAX : cap;
+  while (p < limit && byte(p) != 10 && byte(p) != 13) p++;
+  return p < limit ? p : cap;
+}
+
+/** RTSP and SIP have the same methods: a whole request line must end in HTTP/1.x. */
+function namesVersion(p: usize, end: usize): bool {
+  return end - p > 8 && load<u32>(end - 8) == word(0x48, 0x54, 0x54, 0x50) && load<u16>(end - 4) == 0x312f;
+}
+
+/** First eight bytes of a status line, or a registered method and the space after it. */
+function starts(p: usize): bool {
+  const head = load<u32>(p);
+  const next = load<u32>(p, 4);
+  if (isResponse(p)) return (next & 0xffff) == 0x312f; // "HTTP" "/1"
+  if (head == word(0x47, 0x45, 0x54, 0x20) || head == word(0x50, 0x55, 0x54, 0x20)) return true; // GET, PUT
+  if (head == word(0x50, 0x4f, 0x53, 0x54)) return (next & 0xff) == 0x20; // POST
+  if (head == word(0x48, 0x45, 0x41, 0x44)) return (next & 0xff) == 0x20; // HEAD
+  if (head == word(0x50, 0x41, 0x54, 0x43)) return (next & 0xffff) == 0x2048; // PATC "H "
+  if (head == word(0x4f, 0x50, 0x54, 0x49)) return next == word(0x4f, 0x4e, 0x53, 0x20); // OPTI "ONS "
+  if (head == word(0x44, 0x45, 0x4c, 0x45)) return (next & 0xffffff) == 0x204554; // DELE "TE "
+  if (head == word(0x43, 0x4f, 0x4e, 0x4e)) return next == word(0x45, 0x43, 0x54, 0x20); // CONN "ECT "
+  return false;
+}

@@ -1,0 +1,75 @@
+// What decoders know about the packet at hand: one mutable context, since the module has one thread
+// and handles one packet at a time. Reset by packet.ts and decode() before each packet.
+import { NO_FLOW } from './layout';
+
+// Bits of `seen`, in the order of PROTOCOLS in the host's types.ts.
+export const SEEN_ETH: u32 = 1 << 0;
+export const SEEN_VLAN: u32 = 1 << 1;
+export const SEEN_MPLS: u32 = 1 << 2;
+export const SEEN_ARP: u32 = 1 << 3;
+export const SEEN_IP: u32 = 1 << 4;
+export const SEEN_IPV6: u32 = 1 << 5;
+export const SEEN_ICMP: u32 = 1 << 6;
+export const SEEN_ICMPV6: u32 = 1 << 7;
+export const SEEN_TCP: u32 = 1 << 8;
+export const SEEN_UDP: u32 = 1 << 9;
+export const SEEN_SCTP: u32 = 1 << 10;
+export const SEEN_GRE: u32 = 1 << 11;
+export const SEEN_VXLAN: u32 = 1 << 12;
+export const SEEN_GTP: u32 = 1 << 13;
+export const SEEN_DNS: u32 = 1 << 14;
+export const SEEN_HTTP: u32 = 1 << 15;
+export const SEEN_TLS: u32 = 1 << 16;
+export const SEEN_QUIC: u32 = 1 << 17;
+
+/** Deepest nesting of headers followed, so that a packet of nothing but tunnels ends. */
+export const NEST_MAX: u32 = 32;
+
+/** Protocols in this frame, each once however often it occurs. */
+export let seen: u32 = 0;
+/** Above 0 inside the packet an ICMP error quotes: counted as protocols, but no flow of its own. */
+export let quoted: u32 = 0;
+export let nest: u32 = 0;
+/** Of the packet: time (nanoseconds), length on the wire, innermost flow. */
+export let ts: i64 = 0;
+export let wirelen: u32 = 0;
+export let flow: u32 = NO_FLOW;
+/** Innermost IP header: version, and where its addresses lie (destination follows source). */
+export let ipVersion: u32 = 0;
+export let ipAddrs: usize = 0;
+
+export function begin(time: i64, length: u32): void {
+  seen = 0;
+  quoted = 0;
+  nest = 0;
+  ts = time;
+  wirelen = length;
+  flow = NO_FLOW;
+}
+
+@inline
+export function mark(bit: u32): void {
+  seen |= bit;
+}
+
+@inline
+export function network(version: u32, addrs: usize): void {
+  ipVersion = version;
+  ipAddrs = addrs;
+}
+
+/** False when the packet nests deeper than NEST_MAX. */
+@inline
+export function descend(): bool {
+  return ++nest <= NEST_MAX;
+}
+
+@inline
+export function quote(change: i32): void {
+  quoted += change;
+}
+
+@inline
+export function setFlow(serial: u32): void {
+  flow = serial;
+}

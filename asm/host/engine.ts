@@ -1,0 +1,228 @@
+/**
+ * The engine: one WASM instance behind a typed, synchronous API. It owns its memory and nothing else:
+ * no timers, no I/O, no globals; as many engines as needed can live side by side.
+ */
+import type { Description } from './describe.js';
+import { describeNodes } from './describe.js';
+import { EngineError } from './errors.js';
+import { FilterSet } from './filter/set.js';
+import type { FlowsOptions } from './flows.js';
+import { readFlows, readSeries } from './flows.js';
+import { captureFormat, streamError } from './messages.js';
+import { Module } from './module.js';
+import { PacketRows } from './rows.js';
+import type { NodeRecord } from './tree.js';
+import { buildTree, readNodes } from './tree.js';
+import type {
+  CaptureFormat,
+  Flow,
+  ProtocolName,
+  SeriesPoint,
+  StreamError,
+  Totals,
+  TreeNode,
+} from './types.js';
+import { PROTOCOLS } from './types.js';
+
+export interface EngineOptions {
+  /** Flows kept at once (128 bytes each); beyond it the least recently seen are evicted. Default 262144. */
+  maxFlows?: number;
+  /** Seed of the flow hash; random by default, so that nobody can craft collisions. */
+  seed?: bigint;
+}
+
+const MAX_FLOWS_DEFAULT = 262144;
+const ROWS_NONE = 0;
+const ROWS_WANTED = 1;
+const ROWS_KEEP = 2;
+
+export class Engine {
+  readonly #module: Module;
+  readonly #filter: FilterSet;
+  readonly #rows: PacketRows;
+  readonly #chunkMax: number;
+  readonly #stopRows: number;
+  readonly #stopFilter: number;
+
+  private constructor(module: Module) {
+    this.#module = module;
+    this.#filter = new FilterSet(module);
+    this.#chunkMax = module.constant('CHUNK_MAX');
+    this.#stopRows = module.constant('STOP_ROWS');
+    this.#stopFilter = module.constant('STOP_FILTER');
+    this.#rows = new PacketRows(module, (rows, i) =>
+      this.describe(rows.linktype(i), rows.bytes(i), rows.wirelen(i)),
+    );
+  }
+
+  /** Throws EngineError when the module is not ours, has another ABI version, or memory is short. */
+  static async load(source: WebAssembly.Module | BufferSource, options: EngineOptions = {}): Promise<Engine> {
+    const module = await Module.load(source);
+    const { maxFlows = MAX_FLOWS_DEFAULT, seed = randomSeed() } = options;
+    const low = Number(BigInt.asUintN(32, seed));
+    const high = Number(BigInt.asUintN(32, seed >> 32n));
+    if (module.fn.init(maxFlows, low, high) !== 0)
+      throw new EngineError(`the engine cannot hold ${maxFlows} flows: use a maxFlows from 16 to 2097152`);
+    return new Engine(module);
+  }
+
+  /** Starts a new stream, whose format shows in its first bytes. Totals, flows and series are kept. */
+  begin(): void {
+    this.#module.fn.stream_begin();
+  }
+
+  /**
+   * Feeds bytes of the stream, cut anywhere. `onRows` is called zero or more times with the packets
+   * that became whole; it must not call push, begin or reset. After an error the bytes are ignored.
+   */
+  push(chunk: Uint8Array, onRows?: (rows: PacketRows) => void): void {
+    for (let at = 0; at < chunk.length; at += this.#chunkMax)
+      this.#pushPiece(chunk.subarray(at, at + this.#chunkMax), onRows);
+  }
+
+  /** One chunk. The module stops when rows are full or a linktype needs its filter, and is resumed. */
+  #pushPiece(piece: Uint8Array, onRows: ((rows: PacketRows) => void) | undefined): void {
+    const { fn } = this.#module;
+    const address = fn.reserve();
+    this.#module.bytes.set(piece, address);
+    let failure: unknown;
+    for (let stop = fn.push(piece.length, onRows ? ROWS_WANTED : ROWS_NONE); ; ) {
+      if (stop === this.#stopFilter) {
+        this.#filter.supply(fn.filter_key() >>> 0);
+        stop = fn.resume(ROWS_KEEP);
+        continue;
+      }
+      // A callback that throws must not leave the chunk half read: the rest is read without it.
+      if (!failure) failure = this.#handOut(onRows);
+      if (stop !== this.#stopRows) break;
+      stop = fn.resume(ROWS_WANTED);
+    }
+    if (failure) throw failure;
+  }
+
+  /** Returns what the callback threw. */
+  #handOut(onRows: ((rows: PacketRows) => void) | undefined): unknown {
+    try {
+      if (onRows && this.#module.fn.row_count() > 0) onRows(this.#rows.refresh());
+    } catch (error) {
+      return error ?? new Error('onRows threw nothing');
+    }
+    return undefined;
+  }
+
+  /** End of input: returns the stream's error, a truncated tail included, or null when it was whole. */
+  end(): StreamError | null {
+    this.#module.fn.stream_end();
+    return this.error;
+  }
+
+  /** Forgets totals, flows, series and the stream. The filter stays. */
+  reset(): void {
+    this.#module.fn.reset();
+  }
+
+  get error(): StreamError | null {
+    return streamError(this.#module);
+  }
+
+  get format(): CaptureFormat {
+    return captureFormat(this.#module.fn.format());
+  }
+
+  get flowCount(): number {
+    return this.#module.fn.flow_count();
+  }
+
+  /** Flows given up because the table was full. A flow that comes back counts as a new one. */
+  get flowsEvicted(): number {
+    return this.#total('FLOWS_EVICTED');
+  }
+
+  /** Packets that passed the filter since it was set (all of them when none is). */
+  get matched(): number {
+    return this.#total('MATCHED');
+  }
+
+  totals(): Totals {
+    this.#module.fn.totals();
+    const { view } = this.#module;
+    const state = this.#module.constant('STATE_BASE');
+    const at = (name: string) => state + this.#module.constant(`TOTALS_${name}`);
+    const timed = view.getUint32(at('TIMED'), true) === 1;
+    return {
+      packets: this.#total('PACKETS'),
+      capturedBytes: this.#total('CAPTURED_BYTES'),
+      originalBytes: this.#total('ORIGINAL_BYTES'),
+      firstTsNs: timed ? view.getBigInt64(at('FIRST_TS'), true) : null,
+      lastTsNs: timed ? view.getBigInt64(at('LAST_TS'), true) : null,
+      protocolCounts: this.#protocolCounts(),
+      tcpConversations: this.#total('TCP_CONVERSATIONS'),
+      udpConversations: this.#total('UDP_CONVERSATIONS'),
+      truncated: this.#total('TRUNCATED'),
+      malformed: this.#total('MALFORMED'),
+      unsupported: this.#total('UNSUPPORTED'),
+      linkTypes: this.#linkTypes(view.getUint32(at('LINKTYPE_COUNT'), true)),
+    };
+  }
+
+  flows(options: FlowsOptions = {}): Flow[] {
+    return readFlows(this.#module, options);
+  }
+
+  /** Seconds with traffic within the newest SERIES_SECONDS (4096), oldest first, from `sinceSec` on. */
+  series(sinceSec = Number.NEGATIVE_INFINITY): SeriesPoint[] {
+    return readSeries(this.#module, sinceSec);
+  }
+
+  /**
+   * Sets the pcap-filter expression and restarts `matched`; null or blank removes it. Throws
+   * FilterError, with the position in the expression, and then leaves the filter as it was.
+   */
+  setFilter(expression: string | null): void {
+    this.#filter.set(expression);
+  }
+
+  /** Why packets of a linktype met since setFilter could not be filtered and count as not matching, or null. */
+  get filterProblem(): string | null {
+    return this.#filter.problem;
+  }
+
+  /** Packet tree with byte ranges. Never throws on hostile bytes; frames over 262144 bytes are cut. */
+  decode(linktype: number, bytes: Uint8Array, wirelen = bytes.length): TreeNode[] {
+    const frame = this.#clip(bytes);
+    return buildTree(this.#nodes(linktype, frame, wirelen), frame);
+  }
+
+  describe(linktype: number, bytes: Uint8Array, wirelen = bytes.length): Description {
+    const frame = this.#clip(bytes);
+    return describeNodes(this.#nodes(linktype, frame, wirelen), frame, wirelen);
+  }
+
+  #nodes(linktype: number, frame: Uint8Array, wirelen: number): NodeRecord[] {
+    this.#module.bytes.set(frame, this.#module.constant('SCRATCH_BASE'));
+    return readNodes(this.#module, this.#module.fn.decode(linktype, frame.length, wirelen));
+  }
+
+  #clip(bytes: Uint8Array): Uint8Array {
+    return bytes.subarray(0, this.#module.constant('CAPLEN_MAX'));
+  }
+
+  #total(name: string): number {
+    return this.#module.count(this.#module.constant('STATE_BASE') + this.#module.constant(`TOTALS_${name}`));
+  }
+
+  #protocolCounts(): Record<ProtocolName, number> {
+    const base = this.#module.constant('COUNTS_BASE');
+    const counts = PROTOCOLS.map((name, i) => [name, this.#module.count(base + i * 8)] as const);
+    return Object.fromEntries(counts) as Record<ProtocolName, number>;
+  }
+
+  #linkTypes(count: number): number[] {
+    const base = this.#module.constant('LINKTYPES_BASE');
+    return Array.from({ length: count }, (_, i) => this.#module.view.getUint32(base + i * 4, true));
+  }
+}
+
+function randomSeed(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
+}

@@ -1,0 +1,116 @@
+/**
+ * Loads the WASM module and checks that it is one this host can drive. Everything that knows how the
+ * module's exports are called and where its arenas lie starts here; layouts are read from the binary.
+ */
+import { ABI_VERSION } from '../../proto/gen/constants.js';
+import { EngineError } from './errors.js';
+
+/** The exported functions. u64 values travel as two u32; a u32 above 2^31 arrives negative: `>>> 0`. */
+export interface ModuleExports {
+  memory: WebAssembly.Memory;
+  abi_version(): number;
+  init(maxFlows: number, seedLow: number, seedHigh: number): number;
+  reset(): void;
+  stream_begin(): void;
+  reserve(): number;
+  push(length: number, rows: number): number;
+  resume(rows: number): number;
+  stream_end(): void;
+  error_kind(): number;
+  error_code(): number;
+  error_argument(number: number): number;
+  error_offset_low(): number;
+  error_offset_high(): number;
+  format(): number;
+  row_count(): number;
+  totals(): number;
+  flow_count(): number;
+  flow_entries(): number;
+  filter_clear(active: number): void;
+  filter_restart(): void;
+  filter_add(key: number, count: number): number;
+  filter_key(): number;
+  decode(linktype: number, caplen: number, wirelen: number): number;
+}
+
+const FUNCTIONS = [
+  'abi_version', 'init', 'reset', 'stream_begin', 'reserve', 'push', 'resume', 'stream_end', 'error_kind',
+  'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
+  'flow_count', 'flow_entries', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key', 'decode',
+] as const; // biome-ignore format: a list of names
+
+/** A loaded module: its functions, its constants by name, and a view of its memory that stays valid. */
+export class Module {
+  readonly fn: ModuleExports;
+  readonly constants: ReadonlyMap<string, number>;
+  #view: DataView;
+  #bytes: Uint8Array;
+
+  private constructor(instance: WebAssembly.Instance) {
+    this.fn = instance.exports as unknown as ModuleExports;
+    const constants = new Map<string, number>();
+    for (const [name, value] of Object.entries(instance.exports))
+      if (value instanceof WebAssembly.Global) constants.set(name, (value.value as number) >>> 0);
+    this.constants = constants;
+    this.#view = new DataView(this.fn.memory.buffer);
+    this.#bytes = new Uint8Array(this.fn.memory.buffer);
+  }
+
+  /** Compiles and instantiates; throws EngineError when the bytes are not our module in our version. */
+  static async load(source: WebAssembly.Module | BufferSource): Promise<Module> {
+    const compiled = source instanceof WebAssembly.Module ? source : await compile(source);
+    const [wanted] = WebAssembly.Module.imports(compiled);
+    if (wanted)
+      throw new EngineError(
+        `not the Ringtap module: it imports ${wanted.module}.${wanted.name}; ours has none`,
+      );
+    const instance = await WebAssembly.instantiate(compiled, {});
+    const version = instance.exports.abi_version;
+    if (typeof version !== 'function')
+      throw new EngineError('not the Ringtap module: it does not export abi_version');
+    if (version() !== ABI_VERSION)
+      throw new EngineError(
+        `ringtap.wasm has ABI version ${version()}, this engine needs ${ABI_VERSION}: take both from the same build`,
+      );
+    const missing = FUNCTIONS.find((name) => typeof instance.exports[name] !== 'function');
+    if (missing || !(instance.exports.memory instanceof WebAssembly.Memory))
+      throw new EngineError(
+        `ringtap.wasm does not export ${missing ?? 'memory'}: take module and engine from the same build`,
+      );
+    return new Module(instance);
+  }
+
+  /** Value of an exported constant. */
+  constant(name: string): number {
+    const value = this.constants.get(name);
+    if (value === undefined)
+      throw new EngineError(
+        `ringtap.wasm does not export ${name}: take module and engine from the same build`,
+      );
+    return value;
+  }
+
+  /** Memory, viewed anew after it grew (growing detaches earlier views). */
+  get view(): DataView {
+    if (this.#view.buffer !== this.fn.memory.buffer) this.#view = new DataView(this.fn.memory.buffer);
+    return this.#view;
+  }
+
+  get bytes(): Uint8Array {
+    if (this.#bytes.buffer !== this.fn.memory.buffer) this.#bytes = new Uint8Array(this.fn.memory.buffer);
+    return this.#bytes;
+  }
+
+  /** A count kept as u64; exact below 2^53, which counts never reach. */
+  count(address: number): number {
+    return Number(this.view.getBigUint64(address, true));
+  }
+}
+
+async function compile(source: BufferSource): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(source);
+  } catch (cause) {
+    throw new EngineError(`not a WebAssembly module: ${(cause as Error).message}`);
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Reads a file or standard input (`-`) in chunks, unpacking gzip on the way. One buffer is reused, so
+ * chunks are valid only during the callback. Never holds a file in memory.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { createGunzip, type Gunzip } from 'node:zlib';
+import { pause } from './output.js';
+
+export const CHUNK_BYTES = 1 << 20;
+const GZIP_PIECE_BYTES = 16 * 1024;
+const GZIP_TRAILER_BYTES = 8;
+const STDIN = 0;
+
+/** Takes one chunk; false ends reading early. */
+export type ChunkSink = (chunk: Uint8Array) => boolean;
+
+/** Input that could not be opened, read or unpacked. */
+export class InputError extends Error {
+  override name = 'InputError';
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory, expected a capture file',
+  EIO: 'the drive reported an error while reading',
+};
+
+function inputError(error: unknown): InputError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new InputError(REASONS[code ?? ''] ?? message);
+}
+
+function openInput(file: string): number {
+  if (file === '-') return STDIN;
+  const fd = openSync(file, 'r');
+  if (!fstatSync(fd).isDirectory()) return fd;
+  closeSync(fd);
+  throw Object.assign(new Error(), { code: 'EISDIR' });
+}
+
+/** Bytes read into `buffer`, 0 at the end. */
+function readSome(fd: number, buffer: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(fd, buffer);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      pause(2);
+    }
+  }
+}
+
+/** Fills what it can of the first bytes: a pipe may deliver the magic number in pieces. */
+function readFirst(fd: number, buffer: Uint8Array): number {
+  let length = 0;
+  while (length < 2) {
+    const more = readSome(fd, buffer.subarray(length));
+    if (more === 0) break;
+    length += more;
+  }
+  return length;
+}
+
+function isGzip(bytes: Uint8Array): boolean {
+  return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** Feeds `sink` until the input or its interest ends. Throws InputError after what could be read. */
+export async function readInput(file: string, sink: ChunkSink): Promise<void> {
+  let fd: number;
+  try {
+    fd = openInput(file);
+  } catch (error) {
+    throw inputError(error);
+  }
+  try {
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    const first = buffer.subarray(0, readFirst(fd, buffer));
+    const next = () => buffer.subarray(0, readSome(fd, buffer));
+    if (isGzip(first)) await unpack(first, next, sink);
+    else for (let chunk = first; chunk.length && sink(chunk); ) chunk = next();
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).syscall === 'read' ? inputError(error) : error;
+  } finally {
+    if (fd !== STDIN) closeSync(fd);
+  }
+}
+
+async function unpack(first: Uint8Array, next: () => Uint8Array, sink: ChunkSink): Promise<void> {
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+  let wanted = true;
+  let thrown: unknown;
+  let damage: Error | null = null;
+  // Flowing mode hands data over at once, so nothing unpacked is lost when damage follows it.
+  gunzip.on('data', (chunk: Buffer) => {
+    try {
+      wanted = wanted && thrown === undefined && sink(chunk);
+    } catch (error) {
+      thrown = error;
+    }
+  });
+  gunzip.on('error', (error) => {
+    damage = error;
+  });
+  const goesOn = () => wanted && thrown === undefined && !gunzip.destroyed;
+  for (let chunk = first; chunk.length && goesOn(); chunk = next()) {
+    for (const piece of pieces(chunk)) {
+      if (goesOn()) await settled(gunzip, (done) => gunzip.write(piece, done));
+    }
+  }
+  if (goesOn()) await settled(gunzip, (done) => gunzip.once('end', done).end());
+  gunzip.destroy();
+  if (thrown !== undefined) throw thrown;
+  if (wanted && damage) throw new InputError(`gzip data is damaged: ${(damage as Error).message}`);
+}
+
+/** Small, because zlib keeps back what it unpacked of a damaged piece; the trailer (RFC 1952) by itself. */
+function* pieces(chunk: Uint8Array): Generator<Uint8Array> {
+  const body = Math.max(0, chunk.length - GZIP_TRAILER_BYTES);
+  for (let at = 0; at < body; at += GZIP_PIECE_BYTES) {
+    yield chunk.subarray(at, Math.min(at + GZIP_PIECE_BYTES, body));
+  }
+  yield chunk.subarray(body);
+}
+
+/** Waits for a step; damaged data destroys the stream, whose callbacks then never come. */
+function settled(gunzip: Gunzip, step: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    gunzip.once('close', resolve);
+    step(() => {
+      gunzip.off('close', resolve);
+      resolve();
+    });
+  });
+}
