@@ -2,9 +2,10 @@
 import { parseArgs } from 'node:util';
 import { filter } from './filter.js';
 import { type Benchmark, report } from './harness.js';
+import { kmod } from './kmod.js';
 import { parse } from './parse.js';
 
-const BENCHMARKS: Benchmark[] = [filter, parse];
+const BENCHMARKS: Benchmark[] = [filter, kmod, parse];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

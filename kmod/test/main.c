@@ -13,6 +13,7 @@ static const struct {
 	{ "send", tap_send_command },
 	{ "inject", tap_inject_command },
 	{ "hostile", tap_hostile_command },
+	{ "bench", tap_bench_command },
 };
 
 int main(int argc, char **argv)
@@ -20,6 +21,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
-	printf("usage: tap read|send|inject|hostile TARGET [ARG...]\n");
+	printf("usage: tap read|send|inject|hostile|bench TARGET [ARG...]\n");
 	return 2;
 }

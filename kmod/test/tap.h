@@ -44,5 +44,6 @@ int tap_read_command(int argc, char **argv);
 int tap_send_command(int argc, char **argv);
 int tap_inject_command(int argc, char **argv);
 int tap_hostile_command(int argc, char **argv);
+int tap_bench_command(int argc, char **argv);
 
 #endif

@@ -31,14 +31,13 @@ echo "1000000 64 0 drop" > $D/generate
 tap read /dev/ringtap0 packets=200 idle_ms=0 limit_ms=120000 snaplen=90 filter=odd
 tap read /dev/ringtap1 limit_ms=120000 ready=/tmp/ready1 & ready 1
 tap send tx0 1000 200 5000 7; wait
-counters
 rmmod ringtap
 i=$((i+1)); done
 load netdev=rx0 pci=all segments=2 buffer_mb=4 block_kb=128
 tap read /dev/ringtap0 limit_ms=120000 ready=/tmp/ready3 &
 tap read /dev/ringtap1 limit_ms=120000 mode=block ready=/tmp/ready4 & ready 3; ready 4
-tap send tx0 1000 200 0 & sleep 0.2; ip2 link del tx0
-cat /sys/class/ringtap/ringtap1/source > /sys/bus/pci/drivers/ringtap/unbind
+tap send tx0 1000 200 0 >/dev/null & sleep 0.2; ip2 link del tx0
+A=$(cat /sys/class/ringtap/ringtap1/source); echo $A > /sys/bus/pci/drivers/ringtap/unbind
 wait
 rmmod ringtap
 if [ -e /sys/kernel/debug/kmemleak ]; then

@@ -16,7 +16,8 @@ const BOOT_TIMEOUT_MS = 90_000;
 const TOOLS = ['qemu-system-x86_64', 'busybox', 'cpio', 'gzip', 'ip', 'mkfs.ext4', 'debugfs'];
 /** Of the image package, besides ours; the kernel has NVMe and ext4 built in. */
 const MODULES = ['drivers/net/veth'];
-const TROUBLE = /BUG:|WARNING:|Oops|Call Trace|KASAN|kmemleak|general protection|rcu.*stall|Kernel panic/;
+const TROUBLE =
+  /BUG:|WARNING:|Oops|Call Trace|KASAN:|kmemleak: [1-9]|possible .*lock|suspicious RCU|general protection|rcu.*stall|Kernel panic/;
 
 export interface Prepared {
   kernel: string;
