@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * what ring.c and block.h need of their surroundings. In the kernel the kernel's own; in user
- * space (the ThreadSanitizer build of test/kmod) pthreads and compiler atomics of the same meaning.
- * Never included outside these two.
+ * What ring.c, block.h and vf_mailbox.c need of their surroundings. In the kernel the kernel's own; in user
+ * space (the tests of test/kmod) pthreads and compiler atomics of the same meaning.
  */
 #ifndef RINGTAP_ENV_H
 #define RINGTAP_ENV_H
@@ -16,9 +15,11 @@
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <asm/barrier.h>
 
 #else
 
@@ -28,6 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint8_t u8;
@@ -49,6 +51,9 @@ typedef pthread_mutex_t spinlock_t;
 
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+#define min_t(type, a, b) min((type)(a), (type)(b))
+/* As the kernel's: orders earlier loads before later ones. */
+#define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define ALIGN(x, a) (((x) + (a) - 1) & ~((a) - 1))
 #define static_assert _Static_assert
 

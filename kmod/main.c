@@ -107,8 +107,13 @@ static int __init rt_init(void)
 	err = rt_e1000_init();
 	if (err)
 		goto exit_netdev;
+	err = rt_xl710vf_init();
+	if (err)
+		goto exit_e1000;
 	return 0;
 
+exit_e1000:
+	rt_e1000_exit();
 exit_netdev:
 	rt_netdev_exit();
 exit_sim:
@@ -120,6 +125,7 @@ exit_devices:
 
 static void __exit rt_exit(void)
 {
+	rt_xl710vf_exit();
 	rt_e1000_exit();
 	rt_netdev_exit();
 	rt_sim_destroy();

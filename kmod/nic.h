@@ -46,5 +46,7 @@ int rt_netdev_init(void);
 void rt_netdev_exit(void);
 int rt_e1000_init(void);
 void rt_e1000_exit(void);
+int rt_xl710vf_init(void);
+void rt_xl710vf_exit(void);
 
 #endif

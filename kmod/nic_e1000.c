@@ -5,9 +5,6 @@
  *
  * A device is taken only when the module parameter `pci` names it ("all", or addresses such as
  * 0000:02:00.0): loading the module never takes a NIC by surprise, so there is no MODULE_DEVICE_TABLE.
- *
- * The ring has one tail, and pollers finish in any order at segment borders: the tail moves over the
- * finished prefix only, by whoever finishes its oldest part.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -19,33 +16,16 @@
 
 #include "device.h"
 #include "e1000_regs.h"
-
-/* Larger coherent allocations fail on ordinary machines. */
-#define E1000_CHUNK_BYTES (2u << 20)
-#define E1000_CHUNKS_MAX 32
-
-static char *e1000_pci;
-module_param_named(pci, e1000_pci, charp, 0444);
-MODULE_PARM_DESC(pci, "82574L or 82540EM NICs to own: \"all\" or PCI addresses, comma separated");
-
-struct e1000_chunk {
-	u8 *memory;
-	dma_addr_t dma;
-};
+#include "pci_ring.h"
 
 struct e1000_nic {
 	struct pci_dev *pdev;
-	struct rt_device *dev;
 	u8 __iomem *registers;
 	struct e1000_descriptor *ring;
 	dma_addr_t ring_dma;
 	u32 count;
-	struct e1000_chunk chunks[E1000_CHUNKS_MAX];
-	u32 buffers_per_chunk;
-
-	spinlock_t tail_lock;	/* pollers only */
-	u64 returned;		/* arrival number of the next descriptor to hand over */
-	u64 done[RINGTAP_SEGMENTS_MAX];	/* arrival number each segment has finished up to */
+	struct rt_buffers buffers;
+	struct rt_tail tail;
 
 	/* under dev->lock */
 	struct ringtap_nic_stats totals;
@@ -66,13 +46,6 @@ static void e1000_write(struct e1000_nic *nic, u32 reg, u32 value)
 
 /* --- the ring, by pollers --- */
 
-static u8 *e1000_buffer(struct e1000_nic *nic, u32 descriptor)
-{
-	const struct e1000_chunk *chunk = &nic->chunks[descriptor / nic->buffers_per_chunk];
-
-	return chunk->memory + (size_t)(descriptor % nic->buffers_per_chunk) * rt_params.frame_bytes;
-}
-
 static u32 e1000_harvest(struct rt_device *dev, struct rt_segment *seg, struct rt_frame *frames, u32 max)
 {
 	struct e1000_nic *nic = dev->nic;
@@ -86,7 +59,7 @@ static u32 e1000_harvest(struct rt_device *dev, struct rt_segment *seg, struct r
 			break;
 		/* The rest of the descriptor, and the frame, only after DD. */
 		dma_rmb();
-		frames[i].data = e1000_buffer(nic, n);
+		frames[i].data = rt_buffer(&nic->buffers, n);
 		frames[i].len = min_t(u32, le16_to_cpu(d->length), rt_params.frame_bytes);
 		/* A frame fits one buffer, or the NIC has counted it as too long. */
 		frames[i].error = !(d->status & E1000_RXD_EOP) || (d->errors & E1000_RXD_DAMAGED);
@@ -94,48 +67,20 @@ static u32 e1000_harvest(struct rt_device *dev, struct rt_segment *seg, struct r
 	return i;
 }
 
-/* Moves `returned` over what the segments have finished. True when it moved. Under tail_lock. */
-static bool e1000_advance(struct e1000_nic *nic)
+/* Under the tail's lock; writel orders the cleared status before it. */
+static void e1000_move_tail(struct rt_device *dev, u32 write)
 {
-	struct rt_device *dev = nic->dev;
-	u64 before = nic->returned;
-	u32 position;
-	u32 index;
-
-	div_u64_rem(nic->returned, nic->count, &position);
-	index = min(position / dev->segments[0].count, dev->segment_count - 1);
-	for (;;) {
-		const struct rt_segment *seg = &dev->segments[index];
-		u64 lap_end = nic->returned + (seg->first + seg->count - position);
-
-		nic->returned = max(nic->returned, min(nic->done[index], lap_end));
-		if (nic->returned != lap_end)
-			return nic->returned != before;
-		index = (index + 1) % dev->segment_count;
-		position = dev->segments[index].first;
-	}
+	e1000_write(dev->nic, E1000_RDT, write);
 }
 
 static void e1000_give_back(struct rt_device *dev, struct rt_segment *seg, u32 n)
 {
 	struct e1000_nic *nic = dev->nic;
-	u32 tail;
 	u32 i;
 
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(nic->ring[rt_descriptor(seg, i)].status, 0);
-	spin_lock(&nic->tail_lock);
-	nic->done[seg->index] = seg->arrival + n;
-	/* A finished segment goes on one lap later. */
-	if (seg->next + n == seg->first + seg->count)
-		nic->done[seg->index] += nic->count - seg->count;
-	if (e1000_advance(nic)) {
-		/* One descriptor is never handed over: RDT == RDH means none (SDM 3.2.6). */
-		div_u64_rem(nic->returned + nic->count - 1, nic->count, &tail);
-		/* writel orders the cleared status before the tail. */
-		e1000_write(nic, E1000_RDT, tail);
-	}
-	spin_unlock(&nic->tail_lock);
+	rt_tail_return(&nic->tail, dev, seg, n, e1000_move_tail);
 }
 
 /* --- the device --- */
@@ -189,11 +134,8 @@ static u32 e1000_rctl(void)
 static int e1000_start(struct rt_device *dev)
 {
 	struct e1000_nic *nic = dev->nic;
-	u32 index;
 
-	nic->dev = dev;
-	for (index = 0; index < dev->segment_count; index++)
-		nic->done[index] = dev->segments[index].first;
+	rt_tail_init(&nic->tail, dev);
 	e1000_write(nic, E1000_RDTR, 0);
 	e1000_write(nic, E1000_RADV, 0);
 	e1000_write(nic, E1000_RDBAL, lower_32_bits(nic->ring_dma));
@@ -261,56 +203,20 @@ static const struct nic_ops e1000_ops = {
 	.stats = e1000_stats,
 };
 
-/* Managed memory: freed after remove, when the NIC is long stopped. */
 static int e1000_memory(struct e1000_nic *nic)
 {
 	struct device *d = &nic->pdev->dev;
-	u32 chunks;
+	int err;
 	u32 i;
 
 	nic->count = rt_params.ring;
-	nic->buffers_per_chunk = E1000_CHUNK_BYTES / rt_params.frame_bytes;
-	chunks = DIV_ROUND_UP(nic->count, nic->buffers_per_chunk);
 	nic->ring = dmam_alloc_coherent(d, nic->count * sizeof(*nic->ring), &nic->ring_dma, GFP_KERNEL);
 	if (!nic->ring)
 		return -ENOMEM;
-	for (i = 0; i < chunks; i++) {
-		struct e1000_chunk *chunk = &nic->chunks[i];
-		size_t bytes = min(nic->count, nic->buffers_per_chunk) * (size_t)rt_params.frame_bytes;
-
-		chunk->memory = dmam_alloc_coherent(d, bytes, &chunk->dma, GFP_KERNEL);
-		if (!chunk->memory)
-			return -ENOMEM;
-	}
-	for (i = 0; i < nic->count; i++) {
-		dma_addr_t dma = nic->chunks[i / nic->buffers_per_chunk].dma;
-
-		dma += (i % nic->buffers_per_chunk) * rt_params.frame_bytes;
-		nic->ring[i].address = cpu_to_le64(dma);
-	}
-	return 0;
-}
-
-/* Whether the parameter `pci` names this device. */
-static bool e1000_wanted(const char *address)
-{
-	const char *at = e1000_pci;
-	size_t length = strlen(address);
-
-	if (!at)
-		return false;
-	if (!strcmp(at, "all"))
-		return true;
-	while (*at) {
-		size_t n = strcspn(at, ",");
-
-		if (n == length && !strncmp(at, address, n))
-			return true;
-		at += n;
-		if (*at)
-			at++;
-	}
-	return false;
+	err = rt_buffers_alloc(&nic->buffers, d, nic->count);
+	for (i = 0; i < nic->count && !err; i++)
+		nic->ring[i].address = cpu_to_le64(rt_buffer_dma(&nic->buffers, i));
+	return err;
 }
 
 static int e1000_enable(struct pci_dev *pdev, struct e1000_nic *nic)
@@ -341,13 +247,12 @@ static int e1000_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct rt_device *dev;
 	int err;
 
-	if (!e1000_wanted(pci_name(pdev)))
+	if (!rt_pci_wanted(pdev))
 		return -ENODEV;
 	nic = devm_kzalloc(&pdev->dev, sizeof(*nic), GFP_KERNEL);
 	if (!nic)
 		return -ENOMEM;
 	nic->pdev = pdev;
-	spin_lock_init(&nic->tail_lock);
 	err = e1000_enable(pdev, nic);
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "ringtap cannot set the NIC up\n");
@@ -386,11 +291,11 @@ static struct pci_driver e1000_driver = {
 
 int rt_e1000_init(void)
 {
-	return e1000_pci ? pci_register_driver(&e1000_driver) : 0;
+	return rt_pci_given() ? pci_register_driver(&e1000_driver) : 0;
 }
 
 void rt_e1000_exit(void)
 {
-	if (e1000_pci)
+	if (rt_pci_given())
 		pci_unregister_driver(&e1000_driver);
 }
