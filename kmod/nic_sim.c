@@ -119,10 +119,13 @@ static void sim_run_order(struct sim_nic *sim)
 		u64 due = min(order.frames, sim_due(&order, started_ns));
 		u32 burst = 0;
 
-		while (done < due && burst++ < RT_BATCH_FRAMES && sim_generate_one(sim, &order))
+		while (done < due && burst < RT_BATCH_FRAMES && sim_generate_one(sim, &order)) {
 			done++;
-		if (done >= due && done < order.frames)
-			usleep_range(20, 50);
+			burst++;
+		}
+		/* Nothing due, or a full ring: its pollers may want this CPU. */
+		if (!burst)
+			usleep_range(5, 20);
 		cond_resched();
 	}
 }

@@ -113,6 +113,7 @@ D=/sys/class/ringtap/ringtap0
 counters() { (cd $D && for f in nic/* segments/*/*; do echo "COUNTER $f $(cat $f)"; done); }
 ready() { while [ ! -e /tmp/ready$1 ]; do sleep 0.05; done; }
 load() { insmod /ringtap.ko "$@" || echo "FAIL insmod $*"; }
+dmesg -c >/dev/null # what the boot itself complained of is not ours
 echo GUEST-UP
 . /scenario
 dmesg | grep -E '${TROUBLE.source}' | grep -v 'Command line' | sed 's/^/TROUBLE /'
@@ -147,7 +148,10 @@ function qemuArguments(prepared: Prepared, options: BootOptions, work: string): 
   const words = ['-accel', 'tcg', '-M', 'q35', '-m', '1024', '-smp', String(options.cpus ?? 2)];
   words.push('-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot');
   words.push('-kernel', prepared.kernel, '-initrd', pack(prepared, options, work));
-  words.push('-append', 'console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable');
+  words.push(
+    '-append',
+    `console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_timeout=60`,
+  );
   if (options.nic) {
     const path = join(work, 'wire');
     words.push('-netdev', `stream,id=n0,server=on,addr.type=unix,addr.path=${path}`);

@@ -115,6 +115,49 @@ rmmod ringtap`,
       1000,
     );
   });
+
+  test('two recorders on one device, one with a filter, stopped while traffic goes on: both ledgers exact', async () => {
+    const disk = emptyDisk('second');
+    const outcome = await boot(prepared, {
+      disk,
+      files: { 'bin/ringtapd': PROBE },
+      scenario: `
+mount -t ext4 /dev/nvme0n1 /mnt || echo FAIL mount
+ringtapd --ring=kmod -w /mnt/x 2>&1 | sed 's/^/WITHOUT /'
+load sim=1 segments=2 buffer_mb=16 block_kb=256
+start() { ringtapd --ring=kmod -i sim0 --stats-interval 0.2 "$@" 2>/tmp/$n & }
+started() { while ! grep -q '"final":false' /tmp/$1 2>/dev/null; do sleep 0.1; done; }
+n=one; start --store /mnt/store; one=$!; started one
+n=two; start --store /mnt/odd -s 100 'ether[14] & 1 = 1'; two=$!; started two
+echo "100000000 0 20000 drop" > $D/generate
+sleep 3
+kill -INT $one; wait $one; echo EXIT $?
+sleep 0.5
+kill -INT $two; wait $two; echo EXIT $?
+for n in one two; do grep '"final":true' /tmp/$n | sed 's/^/LEDGER /'; grep -v '^{' /tmp/$n; done
+ringtapd --ring=kmod -i nothing -w /mnt/x 2>&1 | sed 's/^/WITHOUT /'
+umount /mnt
+rmmod ringtap`,
+    });
+    const ledgers = outcome.lines
+      .filter((line) => line.startsWith('LEDGER '))
+      .map((line) => JSON.parse(line.slice(7)));
+    assert.is(ledgers.length, 2, outcome.lines.join('\n'));
+    assert.is(outcome.lines.filter((line) => line === 'EXIT 0').length, 2, outcome.lines.join('\n'));
+    const [all, odd] = ledgers as (LedgerLine & { synthetic: boolean })[];
+    for (const ledger of [all!, odd!]) {
+      assert.ok(ledger.stored > 5000);
+      assert.is(ledger.unaccounted, 0);
+      assert.is(ledger.synthetic, true, 'simulated traffic must say so');
+    }
+    assert.is(capinfosCount(stored(disk)), all!.stored);
+    // It was not alone, so it filtered by itself: about half.
+    const share = (odd!.filtered ?? 0) / odd!.ring_received;
+    assert.ok(share > 0.4 && share < 0.6, `${share} filtered`);
+    const refusals = outcome.lines.filter((line) => line.startsWith('WITHOUT '));
+    assert.match(refusals.join('\n'), /load the module/);
+    assert.match(refusals.join('\n'), /nothing: the module ringtap captures from nothing of this name/);
+  });
 }
 
 test.run();

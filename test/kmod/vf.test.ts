@@ -37,6 +37,17 @@ function virtchnl(version: string, headers: string): string {
   return join(dirname(headers), `linux-headers-${version}-common`, 'include', 'linux', 'avf');
 }
 
+/** Newer headers include others of the kernel, of which they use no more than KERNEL stands in for. */
+function shims(): string {
+  const directory = join(work, 'shims');
+  const structSize = '#define struct_size(p, member, n) (sizeof(*(p)) + sizeof(*(p)->member) * (n))\n';
+  for (const name of ['linux/bitops.h', 'linux/bits.h', 'linux/overflow.h', 'uapi/linux/if_ether.h']) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), name === 'linux/overflow.h' ? structSize : '');
+  }
+  return directory;
+}
+
 /** Builds the peer against the mailbox, changed by `edit`. */
 function build(include: string, edit = (text: string) => text): string {
   for (const directory of ['kmod/uapi', 'test/kmod']) mkdirSync(join(work, directory), { recursive: true });
@@ -46,13 +57,11 @@ function build(include: string, edit = (text: string) => text): string {
   const flags = ['-std=gnu11', '-g', '-O1', '-Wall', '-Wextra', '-Werror', '-fsanitize=address,undefined'];
   const binary = join(work, 'vf');
   const sources = ['test/kmod/vf_peer.c', 'kmod/vf_mailbox.c'];
-  execFileSync(
-    'gcc',
-    [...flags, '-include', 'kmod/env.h', ...KERNEL, `-I${include}`, '-o', binary, ...sources],
-    {
-      cwd: work,
-    },
-  );
+  const includes = ['-include', 'kmod/env.h', `-I${shims()}`, `-I${include}`];
+  execFileSync('gcc', [...flags, ...KERNEL, ...includes, '-o', binary, ...sources], {
+    cwd: work,
+    stdio: 'pipe',
+  });
   return binary;
 }
 
