@@ -77,7 +77,7 @@ fi
 rmmod ringtap || echo "FAIL rmmod in cycle $i"
 i=$((i+1)); done
 kill $sender
-for i in 1 2 3 4 5 6 7 8 9 10; do echo 3 > /proc/sys/vm/drop_caches; after=$(free); [ $((before - after)) -lt 8192 ] && break; sleep 0.5; done
+for i in 1 2 3 4 5 6 7 8 9 10; do echo 3 > /proc/sys/vm/drop_caches; after=$(free); [ $((before - after)) -lt 16384 ] && break; sleep 0.5; done
 echo "LEAK $((before - after))"
 echo CASE vanish
 load netdev=rx0 segments=2 buffer_mb=16 block_kb=256
@@ -100,8 +100,9 @@ rmmod ringtap`,
   assert.is(result.bad, 0);
 
   const leak = Number(/LEAK (-?\d+)/.exec(outcome.lines.join('\n'))?.[1] ?? Number.NaN);
-  // Any buffer kept would show a hundredfold; the small ones are kmemleak's business (test:kmod-debug).
-  assert.ok(leak < 8 * 1024, `${leak} KiB less memory after 100 cycles of 16 MiB each`);
+  // The kernel itself keeps some 2 MiB pages at hand for each CPU. A buffer lost in each cycle would show a
+  // hundredfold; small things lost are kmemleak's business (test:kmod-debug).
+  assert.ok(leak < 32 * 1024, `${leak} KiB less memory after 100 cycles of 16 MiB each`);
 
   const vanish = seen.get('vanish')!;
   assert.is(vanish.results.length, 2, 'both listeners end by themselves');
