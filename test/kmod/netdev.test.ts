@@ -76,7 +76,7 @@ tap read /dev/ringtap0 packets=500 idle_ms=0 >/dev/null || echo "FAIL cycle $i"
 fi
 rmmod ringtap || echo "FAIL rmmod in cycle $i"
 i=$((i+1)); done
-kill $sender
+kill $sender; while pidof tap >/dev/null; do sleep 0.1; done
 for i in 1 2 3 4 5 6 7 8 9 10; do echo 3 > /proc/sys/vm/drop_caches; after=$(free); [ $((before - after)) -lt 16384 ] && break; sleep 0.5; done
 echo "LEAK $((before - after))"
 echo CASE vanish
