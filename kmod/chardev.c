@@ -111,7 +111,7 @@ static long rt_ioctl_mode(struct rt_file *file, void __user *arg)
 
 static long rt_ioctl_take(struct rt_file *file, void __user *arg)
 {
-	/* Read before the ring: what was published until it went is still given. */
+	/* Before the ring, pairing with rt_device_halt: what was published until it went is still given. */
 	bool gone = smp_load_acquire(&file->dev->gone);
 	struct ringtap_span span = { 0 };
 	int err = rt_ring_take(&file->dev->ring, &file->listener, &span);

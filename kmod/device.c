@@ -175,7 +175,10 @@ int rt_device_start(struct rt_device *dev)
 	return 0;
 
 delete_cdev:
+	/* Somebody may have it open already. */
+	rt_device_halt(dev);
 	cdev_device_del(&dev->cdev, &dev->dev);
+	return err;
 stop_nic:
 	dev->ops->stop(dev);
 stop_segments:
@@ -194,7 +197,8 @@ void rt_device_halt(struct rt_device *dev)
 	mutex_lock(&dev->lock);
 	rt_refresh_locked(dev);
 	rt_ring_flush(&dev->ring, RINGTAP_UNKNOWN, ktime_get_real_ns());
-	WRITE_ONCE(dev->gone, true);
+	/* Pairs with the acquire in rt_ioctl_take: the tail is sealed. */
+	smp_store_release(&dev->gone, true);
 	mutex_unlock(&dev->lock);
 	wake_up_interruptible_all(&dev->published_wait);
 	wake_up_interruptible_all(&dev->sealed_wait);
