@@ -3,9 +3,10 @@ import { parseArgs } from 'node:util';
 import { filter } from './filter.js';
 import { flows } from './flows.js';
 import { type Benchmark, report } from './harness.js';
+import { kmod } from './kmod.js';
 import { parse } from './parse.js';
 
-const BENCHMARKS: Benchmark[] = [filter, flows, parse];
+const BENCHMARKS: Benchmark[] = [filter, flows, kmod, parse];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

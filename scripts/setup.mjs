@@ -28,7 +28,11 @@ const BUILD_PACKAGES = [
   'protobuf-c-compiler',
 ];
 /** Independent judges and hosts for the tests. */
-const TEST_PACKAGES = ['tshark', 'tcpdump', 'iproute2', 'e2fsprogs', 'chromium'];
+const TEST_PACKAGES = [
+  ...['tshark', 'tcpdump', 'iproute2', 'e2fsprogs', 'chromium'],
+  // The kernel module's guest, and the checkers of its source and protocol.
+  ...['qemu-system-x86', 'busybox-static', 'cpio', 'libelf1', 'sparse', 'spin'],
+];
 
 function fail(message) {
   process.stderr.write(`setup: ${message}\n`);

@@ -126,7 +126,7 @@ static int open_stats(struct probe *p, struct failure *f) {
 }
 
 static int open_source(struct probe *p, struct failure *f) {
-  static const struct source_ops *const all[] = {&source_afpacket, &source_file, &source_synth};
+  static const struct source_ops *const all[] = {&source_afpacket, &source_kmod, &source_file, &source_synth};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (!strcmp(all[i]->name, p->options.ring)) p->source.ops = all[i];
   return p->source.ops->open(&p->source, &p->options, f);

@@ -39,7 +39,7 @@ static const struct spec specs[] = {
     {"rotate-seconds", 'G', SECONDS, AT(rotate_ns), 0, "S", "new file after S seconds"},
     {"keep-files", 'W', COUNT, AT(keep_files), 0, "N", "keep the last N files of this run"},
     {"ring-size", 'B', BYTES, AT(ring_bytes), 1024, "KIB", "kernel ring buffer (65536)"},
-    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, file or synth"},
+    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, kmod, file or synth"},
     {"read", 'r', TEXT, AT(read_path), 0, "FILE", "replay pcap or pcapng, - for stdin; implies --ring=file"},
     {"speed", 0, SPEED, AT(speed), 0, "X", "replay at X times the recorded speed, 0: at once (0)"},
     {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,clock=fixed"},
@@ -111,12 +111,12 @@ static bool parse_real(const char *text, double max, double *out) {
 }
 
 static int set_ring(struct options *o, const char *value, struct failure *f) {
-  static const char *const later[] = {"afxdp", "dpdk", "kmod"};
-  for (int i = 0; i < 3; i++)
+  static const char *const later[] = {"afxdp", "dpdk"};
+  for (int i = 0; i < 2; i++)
     if (!strcmp(value, later[i]))
-      return fail(f, 0, "--ring=%s: not built in yet; use afpacket, file or synth", value);
-  if (strcmp(value, "afpacket") && strcmp(value, "file") && strcmp(value, "synth"))
-    return fail(f, 0, "--ring=%s: unknown; use afpacket, file or synth", value);
+      return fail(f, 0, "--ring=%s: not built in yet; use afpacket, kmod, file or synth", value);
+  if (strcmp(value, "afpacket") && strcmp(value, "kmod") && strcmp(value, "file") && strcmp(value, "synth"))
+    return fail(f, 0, "--ring=%s: unknown; use afpacket, kmod, file or synth", value);
   o->ring = value;
   return 0;
 }

@@ -12,7 +12,7 @@
 struct options {
   const char *interface, *read_path, *write_path, *store, *synth;
   char filter[FILTER_BYTES_MAX];
-  const char *ring;  // afpacket | file | synth
+  const char *ring;  // afpacket | kmod | file | synth
   uint32_t snaplen;
   uint64_t count;         // packets to record, 0: no limit
   uint64_t rotate_bytes;  // 0: never
