@@ -82,7 +82,11 @@ export class Recorder {
 
   async #runOnce(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     this.ledger = null;
-    const child = spawn(paths.probe, this.#args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    // Even SIGKILL to us lets it flush and end: nobody would be left to stop it.
+    const child = spawn(paths.probe, ['--exit-with-parent', ...this.#args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
     this.#child = child;
     onLines(child.stderr, (line) => this.#line(line));
     child.on('error', (error) => note(`ringtap: ringtapd cannot be started: ${error.message}`));
