@@ -1,7 +1,7 @@
 // The module's ABI: exported functions over integers only, no imports. See ../README.md. Constants of
 // layout.ts and of the codes below are exported as globals, so a host reads them from the binary.
 
-import { filterAdd, filterClear } from './bpf';
+import { filterAdd, filterCall, filterClear, filterWantsWay } from './bpf';
 import { ABI_VERSION, BT_SHB } from './constants';
 import { flowCount, flowEntries, flowsInit, flowsReset } from './flows';
 import {
@@ -18,7 +18,7 @@ import {
   STATE_BASE,
   Totals,
 } from './layout';
-import { filterKey, flushProtocols, GO, protocolsReset, rowCount, rowsBegin, totalsReset } from './packet';
+import { filterKey, flushProtocols, GO, protocolsReset, rowCount, rowsBegin, scanOnly, totalsReset } from './packet';
 import { isPcap, pcapBegin, pcapIsSwapped, pcapRun, pcapVariant } from './pcap';
 import { pcapngBegin, pcapngOrders, pcapngRun } from './pcapng';
 import { link } from './proto/dispatch';
@@ -26,6 +26,7 @@ import { begin } from './state';
 import * as S from './stream';
 import { Tree, treeBegin, treeCount } from './tree';
 
+export { WAY_BASE } from './bpf';
 export { KIND_FRAGMENT } from './flows';
 export * from './offsets';
 export {
@@ -49,6 +50,7 @@ export {
   SCRATCH_BASE,
   SERIES_BASE,
   SERIES_SECONDS,
+  SLOT_MAX,
   STATE_BASE,
 } from './layout';
 export { GO, STOP_FILTER, STOP_ROWS } from './packet';
@@ -215,15 +217,28 @@ export function flow_entries(): usize {
   return flowEntries();
 }
 
-/** Removes the filter (0) or starts one (1): a program per linktype follows when STOP_FILTER asks. */
+/** Whether packets are only filtered and counted, without decoding, flows and series; until told otherwise. */
+export function scan_only(on: u32): void {
+  scanOnly(on != 0);
+}
+
+/**
+ * Removes the filter (0) or starts one (1): a program per linktype follows when STOP_FILTER asks.
+ * With bit 1 set programs may ask which way a packet went.
+ */
 export function filter_clear(active: u32): void {
-  filterClear(active != 0);
+  filterClear((active & 1) != 0, (active & 2) != 0);
   changetype<Totals>(STATE_BASE).matched = 0;
 }
 
 /** Drops all programs but not the count of matches: linktypes ask for theirs again. */
 export function filter_restart(): void {
-  filterClear(true);
+  filterClear(true, filterWantsWay());
+}
+
+/** The function at `index` of the exported table runs the program added as number `slot` (0: interpret). */
+export function filter_call(slot: u32, index: u32): void {
+  filterCall(slot, index);
 }
 
 /** Address to write `count` instructions to, 0 when there is no room. */

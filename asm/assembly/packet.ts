@@ -32,12 +32,18 @@ export const STOP_FILTER: u32 = 2;
 const WIRE_MAX: u32 = 0x10000000;
 
 let rowsWanted: bool = false;
+let scanning: bool = false;
 let rows: u32 = 0;
 let key: u32 = 0;
 
 export function rowsBegin(wanted: bool): void {
   rowsWanted = wanted;
   rows = 0;
+}
+
+/** Filter and count only: no decoding, flows or series. */
+export function scanOnly(on: bool): void {
+  scanning = on;
 }
 
 export function rowCount(): u32 {
@@ -95,10 +101,14 @@ export function packet(
       totals.firstTs = ts;
     }
     totals.lastTs = ts;
-    seriesAdd(ts, wirelen);
+    if (!scanning) seriesAdd(ts, wirelen);
   }
   // A flow takes the time before for a packet that has none.
   begin(totals.lastTs, wirelen);
+  if (scanning) {
+    if (rowsWanted) addRow(p, caplen, wirelen, ifindex, linktype, ts, timed, matched);
+    return GO;
+  }
   const status = link<Scan>(linktype, p, p + caplen, p + min(max(caplen, wirelen), WIRE_MAX));
   if (status == MALFORMED) totals.malformed++;
   else if (status == UNSUPPORTED) totals.unsupported++;

@@ -1,6 +1,7 @@
 // pcapng files (draft-ietf-opsawg-pcapng): sections of either byte order, each with its interfaces.
 // Packet blocks are read, all others passed over by their length, without buffering them whole.
-import { BT_EPB, BT_IDB, BT_PB, BT_SHB, BT_SPB, OPT_END, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, PCAPNG_MAGIC } from './constants';
+import { filterWantsWay, filterWay } from './bpf';
+import { BT_EPB, BT_IDB, BT_PB, BT_SHB, BT_SPB, OPT_END, OPT_EPB_FLAGS, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, PCAPNG_MAGIC } from './constants';
 import { BLOCK_MAX, CAPLEN_MAX, HELD_MAX, IFACE_MAX, IFACES_BASE, Iface } from './layout';
 import { GO, noteLinktype, packet } from './packet';
 import * as S from './stream';
@@ -22,6 +23,7 @@ let orders: u32 = 0;
 export function pcapngBegin(): void {
   interfaces = 0;
   orders = 0;
+  filterWay(0);
 }
 
 export function pcapngOrders(): u32 {
@@ -201,9 +203,25 @@ function packetBlock(number: u32, body: u32): u32 {
   }
   const caplen = word(cur + 20, swapped);
   if (!fits(caplen, body - PACKET_HEADER)) return GO;
+  if (filterWantsWay()) filterWay(wayOf(cur + PACKET_HEADER + ((caplen + 3) & ~3), cur + body));
   const iface = ifaceAt(number);
   const raw = (<u64>word(cur + 12, swapped) << 32) | word(cur + 16, swapped);
   return packet(cur + PACKET_HEADER, caplen, word(cur + 24, swapped), number, iface.linktype, swapped, time(iface, raw), true);
+}
+
+/** Inbound (1) or outbound (2) by the options of a packet block; 0 when they do not say. */
+function wayOf(p: usize, end: usize): u32 {
+  while (p + 8 <= end) {
+    const code = half(p, swapped);
+    const length: usize = half(p + 2, swapped);
+    if (code == OPT_END) return 0;
+    if (code == OPT_EPB_FLAGS && length == 4) {
+      const way = word(p + 4, swapped) & 3;
+      return way == 3 ? 0 : way;
+    }
+    p += 4 + ((length + 3) & ~3);
+  }
+  return 0;
 }
 
 /** Simple packets belong to interface 0, carry no time, and are as long as snaplen and block allow. */
@@ -218,6 +236,7 @@ function simplePacket(body: u32): u32 {
   let caplen = wirelen;
   if (iface.snaplen && caplen > iface.snaplen) caplen = iface.snaplen;
   if (!fits(caplen, body - SIMPLE_HEADER)) return GO;
+  filterWay(0);
   return packet(cur + SIMPLE_HEADER, caplen, wirelen, 0, iface.linktype, swapped, 0, false);
 }
 
