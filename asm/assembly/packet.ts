@@ -46,6 +46,22 @@ export function scanOnly(on: bool): void {
   scanning = on;
 }
 
+/** Whether runs of records may be handed to scan.ts. */
+@inline
+export function scansOnly(): bool {
+  return scanning && !rowsWanted;
+}
+
+/** Times of the first and last packet that were counted elsewhere. */
+export function noteTimes(first: i64, last: i64): void {
+  const totals = changetype<Totals>(STATE_BASE);
+  if (!totals.timed) {
+    totals.timed = 1;
+    totals.firstTs = first;
+  }
+  totals.lastTs = last;
+}
+
 export function rowCount(): u32 {
   return rows;
 }
