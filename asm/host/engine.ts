@@ -213,12 +213,12 @@ export class Engine {
   }
 
   /**
-   * Filters run as WebAssembly functions of their own after 256 KiB, until then and where the host's
-   * policy refuses compiling by the module's interpreter: the same results, more slowly. `false` keeps
-   * to the interpreter.
+   * Filters run as WebAssembly functions of their own once so many bytes went through them (default
+   * 262144), until then and where the host's policy refuses compiling by the module's interpreter: the
+   * same results, more slowly. Infinity keeps to the interpreter.
    */
-  emitFilters(allowed: boolean): void {
-    this.#filter.emits = allowed;
+  emitFiltersAfter(bytes: number): void {
+    this.#filter.emitAfter = bytes;
   }
 
   /** Number of filter programs (one per linktype met) that run as functions of their own. */

@@ -19,6 +19,8 @@ const LINK_ADDRESSES: Record<string, readonly [destination: number, source: numb
   'fibre-channel': [2, 10],
   arcnet: [1, 0],
 };
+/** Directions that every link has; the others are 802.11's. */
+const SIDES: ReadonlySet<Direction> = new Set(['src', 'dst', 'and', 'or']);
 const DECNET_LONG = 0x06;
 const DECNET_SHORT = 0x02;
 
@@ -169,6 +171,7 @@ function linkAddress(link: Link, bytes: readonly number[], direction: Direction,
     return join(wlanAddress(link, field, 'src'), wlanAddress(link, field, 'dst'));
   }
   const places = LINK_ADDRESSES[family] ?? link.fail('no link-layer address', at);
+  if (!SIDES.has(direction)) link.fail(`no '${direction}'`, at);
   const found = either(
     direction,
     () => field(places[1]),

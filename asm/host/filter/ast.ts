@@ -57,3 +57,16 @@ export type Arith =
   | { kind: 'binary'; at: number; operator: BinaryOperator; left: Arith; right: Arith };
 
 export type BinaryOperator = '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '<<' | '>>';
+
+/** Whether a primitive somewhere in the expression passes the test. */
+export function mentions(expr: Expr, test: (one: Primitive) => boolean): boolean {
+  switch (expr.kind) {
+    case 'and':
+    case 'or':
+      return mentions(expr.left, test) || mentions(expr.right, test);
+    case 'not':
+      return mentions(expr.operand, test);
+    default:
+      return test(expr);
+  }
+}

@@ -37,7 +37,12 @@ export const COMPARISONS: Record<Relation, readonly [Comparison, boolean]> = {
 const NETWORK = new Set(['ip', 'ip6', 'arp', 'rarp', 'atalk', 'decnet', 'lat', 'sca', 'moprc', 'mopdl']);
 const TRANSPORT = new Set(['tcp', 'udp', 'sctp', 'icmp', 'igmp', 'igrp', 'pim', 'vrrp', 'carp']);
 const ICMP6 = 58;
+const NEAR = 1 << 20;
 type Load = Arith & { kind: 'load' };
+
+/** A constant index that may be added to the offset: `ip[-1]` must not wrap around to before the header. */
+const isNear = (index: Arith): index is Arith & { kind: 'constant' } =>
+  index.kind === 'constant' && index.value < NEAR;
 
 /** Code that leaves a value in A, and what must hold before it runs. */
 interface Value {
@@ -126,16 +131,17 @@ export class Arithmetic {
 
   #indexed(base: 'header' | 'network' | 'transport6', { index, size }: Load, { code }: Value): Insn[] {
     const { link } = this.#compiler;
-    return index.kind === 'constant' ? link.load(base, index.value, size) : link.loadAt(base, code, size);
+    return isNear(index) && link.hasPlace(base)
+      ? link.load(base, index.value, size)
+      : link.loadAt(base, code, size);
   }
 
   /** IPv4 only, and no later fragment. */
   #transport({ protocol, index, size, at }: Load, inner: Value, free: number): Value {
     const { link } = this.#compiler;
-    const code =
-      index.kind === 'constant'
-        ? link.load('transport4', index.value, size)
-        : this.#behindHeader(inner.code, size, free, at);
+    const code = isNear(index)
+      ? link.load('transport4', index.value, size)
+      : this.#behindHeader(inner.code, size, free, at);
     const own = and(this.#compiler.protocol(protocol, at), notFragment(link));
     return { code, checks: all(this.#compiler.protocol('ip', at), inner.checks, own) };
   }

@@ -22,6 +22,8 @@ const IP_ONLY = new Set(['icmp', 'igmp', 'igrp', 'vrrp', 'carp']);
 const LINK_PROTOCOLS = new Set([
   'ip', 'arp', 'rarp', 'ip6', 'atalk', 'aarp', 'mopdl', 'moprc', 'decnet', 'lat', 'sca', 'iso', 'stp', 'ipx', 'netbeui',
 ]); // biome-ignore format: a list of words
+/** Room of the module for all programs together. */
+const PROGRAM_MAX = 16384;
 /** PPI's linktype field, little-endian, for 802.11. */
 const PPI_WLAN = 0x69000000;
 
@@ -43,7 +45,10 @@ export function compileFilter(expr: Expr, options: CompileOptions): Insn[] {
     compiler.link.shape.family === 'wlan' && options.linktype === LINKTYPE_PPI
       ? test([loadAbsolute(4, 4)], 'eq', PPI_WLAN)
       : ALWAYS;
-  return assemble(block, compiler.link.preamble(), guard);
+  const program = assemble(block, compiler.link.preamble(), guard);
+  if (program.length > PROGRAM_MAX)
+    compiler.link.fail(`more than ${PROGRAM_MAX} instructions: the filter is too long`, 0);
+  return program;
 }
 
 export class Compiler {

@@ -3,6 +3,7 @@
  * with wide jumps. Blocks are evaluated left to right and stop early, as libpcap's are: the order
  * matters, because a load beyond the captured bytes rejects the packet.
  */
+import { SNAPLEN_DEFAULT } from '../../../proto/gen/constants.js';
 
 /** One instruction; jt and jf are distances, as in classic BPF. */
 export interface Insn {
@@ -132,7 +133,7 @@ interface Jump {
   onFalse: Label;
 }
 
-/** Accepts with 0xffffffff, rejects with 0. `before` runs ahead of all tests but `guard`. */
+/** Accepts with SNAPLEN_DEFAULT, as tcpdump's programs, and rejects with 0. `before` runs ahead of all tests but `guard`. */
 export function assemble(block: Block, before: readonly Insn[] = [], guard: Block = ALWAYS): Insn[] {
   const out: Insn[] = [];
   const jumps: Jump[] = [];
@@ -147,10 +148,10 @@ export function assemble(block: Block, before: readonly Insn[] = [], guard: Bloc
   }
   const body: Label = before.length > 0 ? { at: 0 } : rest;
   emit(block, body, accept, reject, out, jumps);
-  if (out.length === 0) return [insn(RETURN, settled(body) === accept ? 0xffffffff : 0)];
+  if (out.length === 0) return [insn(RETURN, settled(body) === accept ? SNAPLEN_DEFAULT : 0)];
   // A constant outcome behind code that only may reject.
   if (body.same) jumps.push({ from: out.push(insn(JUMP)) - 1, onTrue: body, onFalse: body });
-  accept.at = out.push(insn(RETURN, 0xffffffff)) - 1;
+  accept.at = out.push(insn(RETURN, SNAPLEN_DEFAULT)) - 1;
   reject.at = out.push(insn(RETURN, 0)) - 1;
   for (const { from, onTrue, onFalse } of jumps) link(out[from]!, from, settled(onTrue), settled(onFalse));
   return out;

@@ -7,6 +7,7 @@ import { LINKTYPE_ETHERNET } from '../../../proto/gen/constants.js';
 import { FilterError } from '../errors.js';
 import type { Module } from '../module.js';
 import type { Expr } from './ast.js';
+import { mentions } from './ast.js';
 import { compileFilter } from './compile.js';
 import { emitFilter } from './emit.js';
 import { LinkError } from './link.js';
@@ -31,8 +32,8 @@ export class FilterSet {
   #bytes = 0;
   /** First of the table's entries that are the filter's; 0 before the table was grown. */
   #table = 0;
-  /** Off where functions are refused, and for tests of the interpreter. */
-  emits = true;
+  /** Bytes after which programs are emitted; Infinity once that was refused. */
+  emitAfter = EMIT_AFTER_BYTES;
 
   constructor(module: Module) {
     this.#module = module;
@@ -47,7 +48,9 @@ export class FilterSet {
     this.#programs = [];
     this.#emitted = 0;
     this.#bytes = 0;
-    this.#module.fn.filter_clear(expr ? ACTIVE | (asksWay(expr) ? WANTS_WAY : 0) : 0);
+    this.#module.fn.filter_clear(
+      expr ? ACTIVE | (mentions(expr, ({ kind }) => kind === 'way') ? WANTS_WAY : 0) : 0,
+    );
   }
 
   /** Why packets of some linktype met so far cannot match at all; null when there are none such. */
@@ -96,7 +99,7 @@ export class FilterSet {
   /** Call after packets went through: emits the programs still interpreted, once that pays. */
   settle(bytes: number): void {
     this.#bytes += bytes;
-    if (!this.emits || this.#bytes < EMIT_AFTER_BYTES) return;
+    if (this.#bytes < this.emitAfter) return;
     this.#programs.forEach((program, slot) => {
       if (program) this.#emit(slot, program);
     });
@@ -118,7 +121,7 @@ export class FilterSet {
       this.#module.fn.filter_call(slot, this.#table + slot);
       this.#emitted++;
     } catch {
-      this.emits = false;
+      this.emitAfter = Number.POSITIVE_INFINITY;
     }
   }
 
@@ -134,17 +137,5 @@ export class FilterSet {
       this.#problem ??= error.message;
       return assemble(NEVER);
     }
-  }
-}
-
-function asksWay(expr: Expr): boolean {
-  switch (expr.kind) {
-    case 'and':
-    case 'or':
-      return asksWay(expr.left) || asksWay(expr.right);
-    case 'not':
-      return asksWay(expr.operand);
-    default:
-      return expr.kind === 'way';
   }
 }

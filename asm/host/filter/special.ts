@@ -187,11 +187,11 @@ const HIGH_SPEED_SHIFT = 3;
 
 function field(link: Link, { name, operator, value, at }: Primitive & { kind: 'field' }): Block {
   const isAtm = name === 'vpi' || name === 'vci';
-  const start = isAtm ? 0 : SS7_START[link.linktype];
-  if (start === undefined || (isAtm && link.shape.family !== 'sunatm')) return link.fail(`no ${name}`, at);
   const fast = !isAtm && name.startsWith('h');
   const shape = FIELDS[fast ? name.slice(1) : name]!;
   if (value > shape.max) throw new FilterError(`${name} ${value} is greater than ${shape.max}`, at);
+  const start = isAtm ? 0 : SS7_START[link.linktype];
+  if (start === undefined || (isAtm && link.shape.family !== 'sunatm')) return link.fail(`no ${name}`, at);
   const code = link.load(shape.base, start + shape.offset + (fast ? HIGH_SPEED_SHIFT : 0), shape.size);
   if (shape.mask !== 0xffffffff) code.push(aluConstant('&', shape.mask));
   const [comparison, turned] = COMPARISONS[operator as Relation];
