@@ -1,7 +1,8 @@
 /**
  * Comparisons of arithmetic expressions to blocks. The protocol a load names is checked first (for
  * transport headers also that the packet is no later fragment), then both sides are computed. As in
- * libpcap, of two operands only the left one's protocol is checked: `len - tcp[12]` checks none.
+ * libpcap, of two operands only the left one's protocol is checked: `len - tcp[12]` checks none. Constant
+ * indexes are added to the offset, as by its optimizer: `ip[-1]` is the byte before the header.
  */
 import { FilterError } from '../errors.js';
 import type { Arith, Relation } from './ast.js';
@@ -37,12 +38,7 @@ export const COMPARISONS: Record<Relation, readonly [Comparison, boolean]> = {
 const NETWORK = new Set(['ip', 'ip6', 'arp', 'rarp', 'atalk', 'decnet', 'lat', 'sca', 'moprc', 'mopdl']);
 const TRANSPORT = new Set(['tcp', 'udp', 'sctp', 'icmp', 'igmp', 'igrp', 'pim', 'vrrp', 'carp']);
 const ICMP6 = 58;
-const NEAR = 1 << 20;
 type Load = Arith & { kind: 'load' };
-
-/** A constant index that may be added to the offset: `ip[-1]` must not wrap around to before the header. */
-const isNear = (index: Arith): index is Arith & { kind: 'constant' } =>
-  index.kind === 'constant' && index.value < NEAR;
 
 /** Code that leaves a value in A, and what must hold before it runs. */
 interface Value {
@@ -131,17 +127,16 @@ export class Arithmetic {
 
   #indexed(base: 'header' | 'network' | 'transport6', { index, size }: Load, { code }: Value): Insn[] {
     const { link } = this.#compiler;
-    return isNear(index) && link.hasPlace(base)
-      ? link.load(base, index.value, size)
-      : link.loadAt(base, code, size);
+    return index.kind === 'constant' ? link.load(base, index.value, size) : link.loadAt(base, code, size);
   }
 
   /** IPv4 only, and no later fragment. */
   #transport({ protocol, index, size, at }: Load, inner: Value, free: number): Value {
     const { link } = this.#compiler;
-    const code = isNear(index)
-      ? link.load('transport4', index.value, size)
-      : this.#behindHeader(inner.code, size, free, at);
+    const code =
+      index.kind === 'constant'
+        ? link.load('transport4', index.value, size)
+        : this.#behindHeader(inner.code, size, free, at);
     const own = and(this.#compiler.protocol(protocol, at), notFragment(link));
     return { code, checks: all(this.#compiler.protocol('ip', at), inner.checks, own) };
   }

@@ -5,7 +5,7 @@
  */
 import { FilterError } from '../errors.js';
 import type { Shape } from './linktypes.js';
-import { LINKTYPE_PFLOG, shapeOf, UNSET } from './linktypes.js';
+import { LINKTYPE_PFLOG, shapeOf } from './linktypes.js';
 import type { Block, Insn, Size } from './program.js';
 import {
   aluConstant,
@@ -132,12 +132,6 @@ export class Link {
     return offset.cell
       ? [loadXCell(this.cell(offset.cell)), loadIndexed(from, size)]
       : [loadAbsolute(from, size)];
-  }
-
-  /** False where this linktype has no such place, and its offset is but a number that loads never reach. */
-  hasPlace(base: 'header' | 'network' | 'transport6'): boolean {
-    const [offset, distance] = this.#place(base);
-    return (offset.constant + distance) >>> 0 < UNSET >>> 1;
   }
 
   #place(base: Exclude<Base, 'packet' | 'transport4'>): [Offset, number] {

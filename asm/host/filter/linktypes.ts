@@ -81,6 +81,8 @@ export const LINKTYPE_SLIP = 8;
 export const LINKTYPE_PPP_PPPD = 166;
 
 export const PPP = shape('ppp', 'PPP', 2, 4);
+/** Laid out alike, but libpcap has no mpls there. */
+const PPP_SERIAL = shape('ppp', 'PPP', 2, 4);
 export const ETHERNET = shape('ethernet', 'Ethernet', 12, 14, 0, 3);
 const RAW = shape('raw', 'raw IP', UNSET, 0);
 const HDLC = shape('hdlc', 'Cisco HDLC', 2, 4);
@@ -99,7 +101,7 @@ export const SHAPES: Readonly<Record<number, Shape>> = {
   // DLT_RAW of Linux and the BSDs, and of OpenBSD, which some writers left in their files.
   12: RAW,
   14: RAW,
-  50: PPP,
+  50: PPP_SERIAL,
   51: shape('ppp', 'PPPoE session', 6, 8),
   99: shape('typed', 'Symantec firewall', 6, 44),
   100: ATM,
@@ -135,7 +137,7 @@ export const SHAPES: Readonly<Record<number, Shape>> = {
   [LINKTYPE_AVS]: WLAN,
   164: juniper(12, 12),
   165: shape('bacnet', 'BACnet MS/TP', UNSET, UNSET, UNSET, UNSET),
-  [LINKTYPE_PPP_PPPD]: PPP,
+  [LINKTYPE_PPP_PPPD]: PPP_SERIAL,
   167: juniper(16, 14, 18, 21),
   168: juniper(4, 6),
   178: juniper(16, 14, 18, 21),
