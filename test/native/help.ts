@@ -68,6 +68,7 @@ export function run(
   const { status, stdout, stderr } = spawnSync(options.binary ?? ASAN, args, {
     input: options.input,
     timeout: options.timeout ?? 30_000,
+    killSignal: 'SIGKILL',
     maxBuffer: 1 << 30,
   });
   return outcome(status, stdout, stderr.toString());

@@ -363,7 +363,11 @@ test('writes cut short by a file size limit: whole blocks stay, nothing is writt
     '--block-size',
     '256K',
   ];
-  const { status, stderr } = spawnSync('prlimit', ['--fsize=1024000', FAST, ...args], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync('prlimit', ['--fsize=1024000', FAST, ...args], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
+  });
   assert.is(status, 0);
   const final = JSON.parse(stderr.trim().split('\n').at(-1)!);
   assert.is(imbalance(final), '');

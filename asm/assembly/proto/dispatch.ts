@@ -124,7 +124,7 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
     case 132:
       return sctp<M>(p, cap, wire);
   }
-  if (!isTree<M>()) touch(protocol, 0, 0);
+  if (!isTree<M>()) touch(protocol, 0, wire - p);
   switch (protocol) {
     case 4:
       return ipv4<M>(p, cap, wire);
@@ -144,7 +144,7 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
 }
 
 /** A fragment other than the first: bytes without a header. */
-export function laterFragment<M>(protocol: u32, p: usize, cap: usize): u32 {
-  if (!isTree<M>()) touch(protocol, 0, 0, KIND_FRAGMENT);
+export function laterFragment<M>(protocol: u32, p: usize, cap: usize, wire: usize): u32 {
+  if (!isTree<M>()) touch(protocol, 0, wire - p, KIND_FRAGMENT);
   return unknown<M>(p, cap, OK);
 }

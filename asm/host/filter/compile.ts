@@ -47,7 +47,7 @@ export function compileFilter(expr: Expr, options: CompileOptions): Insn[] {
       : ALWAYS;
   const program = assemble(block, compiler.link.preamble(), guard);
   if (program.length > PROGRAM_MAX)
-    compiler.link.fail(`more than ${PROGRAM_MAX} instructions: the filter is too long`, 0);
+    throw new LinkError(`the filter compiles to ${program.length} instructions, more than ${PROGRAM_MAX}`, 0);
   return program;
 }
 
