@@ -1,6 +1,7 @@
-// Interpreter for the host's filter programs: classic BPF (McCanne & Jacobson 1993) over one captured
-// packet, network byte order, jumps forward only. A load beyond the captured bytes, a division by
-// zero or a jump out of the program rejects the packet, as in libpcap. Never traps, always ends.
+// The host's filter programs: classic BPF (McCanne & Jacobson 1993) over one captured packet, network
+// byte order. A load beyond the captured bytes, a division by zero or a jump out of the program rejects
+// the packet, as in libpcap. Run by a function the host emitted into the table, or interpreted here;
+// the interpreter never traps and always ends: jumps backward (protochain's) are counted.
 
 import { be16, be32, byte } from './cursor';
 import { INSN_MAX, INSNS_BASE, Insn, SLOT_MAX, SLOTS_BASE, Slot } from './layout';
@@ -15,10 +16,18 @@ const CLASS_RET: u32 = 6;
 const SOURCE_X: u32 = 8;
 /** Program longer than INSN_MAX, or more linktypes than SLOT_MAX. */
 const NO_ROOM: usize = 0;
+/** Jumps backward a packet may cost: more than a chain of the shortest headers in CAPLEN_MAX bytes. */
+const TURNS_MAX: u32 = 65536;
+/** A load from here is no load of the packet, but Linux's packet type: 0 received, 4 sent. */
+const PACKET_TYPE: u32 = 0xfffff004;
 
+const CELLS_BYTES: usize = 64;
 const CELLS = memory.data(64);
+/** Where the way of the packet at hand stands: 0 unknown, 1 inbound, 2 outbound (epb_flags). */
+export const WAY_BASE: usize = memory.data(8);
 
 let on: bool = false;
+let ways: bool = false;
 let slots: u32 = 0;
 let insns: u32 = 0;
 let lastKey: u32 = 0;
@@ -29,9 +38,22 @@ export function filterActive(): bool {
   return on;
 }
 
+/** Whether a program asks which way packets went: then readers say so with filterWay(). */
+@inline
+export function filterWantsWay(): bool {
+  return ways;
+}
+
+@inline
+export function filterWay(way: u32): void {
+  store<u32>(WAY_BASE, way);
+}
+
 /** Forgets all programs. With `active` packets stop for a program of their linktype. */
-export function filterClear(active: bool): void {
+export function filterClear(active: bool, wantsWay: bool): void {
   on = active;
+  ways = wantsWay;
+  filterWay(0);
   slots = 0;
   insns = 0;
   lastSlot = -1;
@@ -44,9 +66,15 @@ export function filterAdd(key: u32, count: u32): usize {
   slot.key = key;
   slot.start = insns;
   slot.count = count;
+  slot.call = 0;
   const at = INSNS_BASE + <usize>insns * offsetof<Insn>();
   insns += count;
   return at;
+}
+
+/** From now on the function at `index` of the table runs the program; 0: the interpreter does. */
+export function filterCall(number: u32, index: u32): void {
+  if (number < slots) slotAt(number).call = index;
 }
 
 @inline
@@ -66,13 +94,21 @@ export function filterFind(key: u32): i32 {
   return -1;
 }
 
+@inline
 export function filterRun(number: i32, p: usize, caplen: u32, wirelen: u32): bool {
   const slot = slotAt(<u32>number);
+  if (slot.call) return call_indirect<u32>(slot.call, p, caplen, wirelen) != 0;
+  return interpret(slot, p, caplen, wirelen);
+}
+
+function interpret(slot: Slot, p: usize, caplen: u32, wirelen: u32): bool {
+  memory.fill(CELLS, 0, CELLS_BYTES);
   const base = INSNS_BASE + <usize>slot.start * offsetof<Insn>();
   const count = slot.count;
   let a: u32 = 0;
   let x: u32 = 0;
   let pc: u32 = 0;
+  let turns: u32 = 0;
   while (pc < count) {
     const insn = changetype<Insn>(base + <usize>(pc++) * offsetof<Insn>());
     const code = insn.code;
@@ -97,6 +133,12 @@ export function filterRun(number: i32, p: usize, caplen: u32, wirelen: u32): boo
             value = (byte(p + <usize>at) & 15) << 2;
             break;
           default: {
+            if (at == PACKET_TYPE) {
+              const way = load<u32>(WAY_BASE);
+              if (!way) return false;
+              value = (way - 1) << 2;
+              break;
+            }
             const size: u32 = (code & 0x18) == 0 ? 4 : (code & 0x18) == 8 ? 2 : 1;
             if (at + size > caplen) return false;
             const from = p + <usize>at;
@@ -122,8 +164,10 @@ export function filterRun(number: i32, p: usize, caplen: u32, wirelen: u32): boo
       }
       case CLASS_JMP: {
         const operand = code & SOURCE_X ? x : k;
-        if ((code & 0xf0) == 0) pc += k;
-        else pc += test(code & 0xf0, a, operand) ? insn.jt : insn.jf;
+        if ((code & 0xf0) == 0) {
+          if (<i32>k < 0 && ++turns > TURNS_MAX) return false;
+          pc += k;
+        } else pc += test(code & 0xf0, a, operand) ? insn.jt : insn.jf;
         break;
       }
       case CLASS_RET:

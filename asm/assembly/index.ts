@@ -1,7 +1,7 @@
 // The module's ABI: exported functions over integers only, no imports. See ../README.md. Constants of
 // layout.ts and of the codes below are exported as globals, so a host reads them from the binary.
 
-import { filterAdd, filterClear } from './bpf';
+import { filterAdd, filterCall, filterClear, filterWantsWay } from './bpf';
 import { ABI_VERSION, BT_SHB } from './constants';
 import { entryAt, exportClear, exportCount, exportRest, liveCount, moreAt, slotCount, tableExport } from './flows-table';
 import { flowsBatch, flowsFlush, flowsIdle, flowsInit, flowsReset } from './flows';
@@ -20,7 +20,7 @@ import {
   TALKER_KINDS,
   Totals,
 } from './layout';
-import { filterKey, flushProtocols, GO, protocolsReset, rowCount, rowsBegin, totalsReset } from './packet';
+import { filterKey, flushProtocols, GO, protocolsReset, rowCount, rowsBegin, scanOnly, totalsReset } from './packet';
 import { isPcap, pcapBegin, pcapIsSwapped, pcapRun, pcapVariant } from './pcap';
 import { pcapngBegin, pcapngOrders, pcapngRun } from './pcapng';
 import { link } from './proto/dispatch';
@@ -29,6 +29,7 @@ import * as S from './stream';
 import { answerAdd, answerBegin, answerOffset } from './topk';
 import { Tree, treeBegin, treeCount } from './tree';
 
+export { WAY_BASE } from './bpf';
 export {
   ENDED_DRAINED,
   ENDED_EVICTED,
@@ -65,6 +66,7 @@ export {
   SCRATCH_BASE,
   SERIES_BASE,
   SERIES_SECONDS,
+  SLOT_MAX,
   STATE_BASE,
   TALKER_SLOTS,
 } from './layout';
@@ -279,15 +281,28 @@ export function talkers_error_high(): u32 {
   return <u32>(answerOffset() >> 32);
 }
 
-/** Removes the filter (0) or starts one (1): a program per linktype follows when STOP_FILTER asks. */
+/** Whether packets are only filtered and counted, without decoding, flows and series; until told otherwise. */
+export function scan_only(on: u32): void {
+  scanOnly(on != 0);
+}
+
+/**
+ * Removes the filter (0) or starts one (1): a program per linktype follows when STOP_FILTER asks.
+ * With bit 1 set programs may ask which way a packet went.
+ */
 export function filter_clear(active: u32): void {
-  filterClear(active != 0);
+  filterClear((active & 1) != 0, (active & 2) != 0);
   changetype<Totals>(STATE_BASE).matched = 0;
 }
 
 /** Drops all programs but not the count of matches: linktypes ask for theirs again. */
 export function filter_restart(): void {
-  filterClear(true);
+  filterClear(true, filterWantsWay());
+}
+
+/** The function at `index` of the exported table runs the program added as number `slot` (0: interpret). */
+export function filter_call(slot: u32, index: u32): void {
+  filterCall(slot, index);
 }
 
 /** Address to write `count` instructions to, 0 when there is no room. */

@@ -66,7 +66,8 @@ export class Slot {
   key: u32;
   start: u32;
   count: u32;
-  _pad: u32;
+  /** Index in the table of the function that runs it, 0: the interpreter. */
+  call: u32;
 }
 
 /** Classic BPF with wide jumps. */

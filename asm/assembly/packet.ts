@@ -37,12 +37,34 @@ export const STOP_FLOWS: u32 = 3;
 const WIRE_MAX: u32 = 0x10000000;
 
 let rowsWanted: bool = false;
+let scanning: bool = false;
 let rows: u32 = 0;
 let key: u32 = 0;
 
 export function rowsBegin(wanted: bool): void {
   rowsWanted = wanted;
   rows = 0;
+}
+
+/** Filter and count only: no decoding, flows or series. */
+export function scanOnly(on: bool): void {
+  scanning = on;
+}
+
+/** Whether runs of records may be handed to scan.ts. */
+@inline
+export function scansOnly(): bool {
+  return scanning && !rowsWanted;
+}
+
+/** Times of the first and last packet that were counted elsewhere. */
+export function noteTimes(first: i64, last: i64): void {
+  const totals = changetype<Totals>(STATE_BASE);
+  if (!totals.timed) {
+    totals.timed = 1;
+    totals.firstTs = first;
+  }
+  totals.lastTs = last;
 }
 
 export function rowCount(): u32 {
@@ -101,10 +123,14 @@ export function packet(
       totals.firstTs = ts;
     }
     totals.lastTs = ts;
-    seriesAdd(ts, wirelen);
+    if (!scanning) seriesAdd(ts, wirelen);
   }
   // A flow takes the time before for a packet that has none.
   begin(totals.lastTs, wirelen);
+  if (scanning) {
+    if (rowsWanted) addRow(p, caplen, wirelen, ifindex, linktype, ts, timed, matched);
+    return GO;
+  }
   const status = link<Scan>(linktype, p, p + caplen, p + min(max(caplen, wirelen), WIRE_MAX));
   if (status == MALFORMED) totals.malformed++;
   else if (status == UNSUPPORTED) totals.unsupported++;

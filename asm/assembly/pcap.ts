@@ -2,7 +2,8 @@
 // header, in either byte order.
 import { PCAP_MAGIC_MODIFIED, PCAP_MAGIC_NS, PCAP_MAGIC_US } from './constants';
 import { CAPLEN_MAX } from './layout';
-import { GO, noteLinktype, packet } from './packet';
+import { GO, noteLinktype, noteTimes, packet, scansOnly } from './packet';
+import { firstRecord, lastRecord, scanPcap } from './scan';
 import {
   advance,
   cur,
@@ -14,6 +15,8 @@ import {
   KIND_DAMAGED,
   KIND_UNSUPPORTED,
   left,
+  limit,
+  moveTo,
   word,
 } from './stream';
 
@@ -77,6 +80,8 @@ export function pcapVariant(): u32 {
 export function pcapRun(): u32 {
   const fraction: i64 = nanoseconds ? 1 : 1000;
   while (left() >= recordHeader) {
+    if (scansOnly() && !swapped && !lengthsSwapped) scanRun(fraction);
+    if (left() < recordHeader) return GO;
     let caplen = word(cur + 8, swapped);
     let wirelen = word(cur + 12, swapped);
     if (lengthsSwapped && (lengthsSwapped == 2 || caplen > wirelen)) {
@@ -89,10 +94,20 @@ export function pcapRun(): u32 {
       return GO;
     }
     if (left() < recordHeader + caplen) return GO;
-    const ts = <i64>word(cur, swapped) * 1000000000 + <i64>word(cur + 4, swapped) * fraction;
+    const ts = timeOf(cur, fraction);
     const stop = packet(cur + recordHeader, caplen, wirelen, 0, linktype, swapped, ts, true);
     if (stop != GO) return stop;
     advance(recordHeader + caplen);
   }
   return GO;
+}
+
+function scanRun(fraction: i64): void {
+  moveTo(scanPcap(cur, limit, recordHeader, linktype));
+  if (lastRecord) noteTimes(timeOf(firstRecord, fraction), timeOf(lastRecord, fraction));
+}
+
+@inline
+function timeOf(p: usize, fraction: i64): i64 {
+  return <i64>word(p, swapped) * 1000000000 + <i64>word(p + 4, swapped) * fraction;
 }

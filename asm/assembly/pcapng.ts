@@ -1,12 +1,15 @@
 // pcapng files (draft-ietf-opsawg-pcapng): sections of either byte order, each with its interfaces.
 // Packet blocks are read, all others passed over by their length, without buffering them whole.
-import { BT_EPB, BT_IDB, BT_PB, BT_SHB, BT_SPB, OPT_END, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, PCAPNG_MAGIC } from './constants';
+import { filterWantsWay, filterWay } from './bpf';
+import { BT_EPB, BT_IDB, BT_PB, BT_SHB, BT_SPB, OPT_END, OPT_EPB_FLAGS, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, PCAPNG_MAGIC } from './constants';
 import { BLOCK_MAX, CAPLEN_MAX, HELD_MAX, IFACE_MAX, IFACES_BASE, Iface } from './layout';
-import { GO, noteLinktype, packet } from './packet';
+import { GO, noteLinktype, noteTimes, packet, scansOnly } from './packet';
+import { firstRecord, lastRecord, scanEpb } from './scan';
 import * as S from './stream';
 import { cur, half, left, word } from './stream';
 
 const PACKET_HEADER: u32 = 28;
+const EPB_MIN: u32 = 32;
 const SIMPLE_HEADER: u32 = 12;
 const BLOCK_MIN: u32 = 12;
 const TRAILER: u32 = 4;
@@ -22,6 +25,7 @@ let orders: u32 = 0;
 export function pcapngBegin(): void {
   interfaces = 0;
   orders = 0;
+  filterWay(0);
 }
 
 export function pcapngOrders(): u32 {
@@ -38,6 +42,11 @@ export function pcapngRun(): u32 {
   while (S.settle() && left() >= BLOCK_MIN) {
     const type = load<u32>(cur);
     if (type == BT_SHB && !sectionOrder()) return GO;
+    if (type == BT_EPB && !swapped && scansOnly() && !filterWantsWay()) {
+      const before = cur;
+      scanRun();
+      if (cur != before) continue;
+    }
     const total = blockTotal();
     if (!total) return GO;
     if (!isRead(type)) {
@@ -201,9 +210,40 @@ function packetBlock(number: u32, body: u32): u32 {
   }
   const caplen = word(cur + 20, swapped);
   if (!fits(caplen, body - PACKET_HEADER)) return GO;
+  if (filterWantsWay()) filterWay(wayOf(cur + PACKET_HEADER + ((caplen + 3) & ~3), cur + body));
   const iface = ifaceAt(number);
-  const raw = (<u64>word(cur + 12, swapped) << 32) | word(cur + 16, swapped);
-  return packet(cur + PACKET_HEADER, caplen, word(cur + 24, swapped), number, iface.linktype, swapped, time(iface, raw), true);
+  const ts = time(iface, rawTime(cur));
+  return packet(cur + PACKET_HEADER, caplen, word(cur + 24, swapped), number, iface.linktype, swapped, ts, true);
+}
+
+/** Inbound (1) or outbound (2) by the options of a packet block; 0 when they do not say. */
+function wayOf(p: usize, end: usize): u32 {
+  while (p + 8 <= end) {
+    const code = half(p, swapped);
+    const length: usize = half(p + 2, swapped);
+    if (code == OPT_END) return 0;
+    if (code == OPT_EPB_FLAGS && length == 4) {
+      const way = word(p + 4, swapped) & 3;
+      return way == 3 ? 0 : way;
+    }
+    p += 4 + ((length + 3) & ~3);
+  }
+  return 0;
+}
+
+/** Packet blocks of the interface of the next one. */
+function scanRun(): void {
+  if (left() < EPB_MIN) return;
+  const number = word(cur + 8, swapped);
+  if (number >= interfaces) return;
+  const iface = ifaceAt(number);
+  S.moveTo(scanEpb(cur, S.limit, number, iface.linktype));
+  if (lastRecord) noteTimes(time(iface, rawTime(firstRecord)), time(iface, rawTime(lastRecord)));
+}
+
+@inline
+function rawTime(p: usize): u64 {
+  return (<u64>word(p + 12, swapped) << 32) | word(p + 16, swapped);
 }
 
 /** Simple packets belong to interface 0, carry no time, and are as long as snaplen and block allow. */
@@ -218,6 +258,7 @@ function simplePacket(body: u32): u32 {
   let caplen = wirelen;
   if (iface.snaplen && caplen > iface.snaplen) caplen = iface.snaplen;
   if (!fits(caplen, body - SIMPLE_HEADER)) return GO;
+  filterWay(0);
   return packet(cur + SIMPLE_HEADER, caplen, wirelen, 0, iface.linktype, swapped, 0, false);
 }
 

@@ -97,6 +97,12 @@ export function left(): usize {
   return limit - cur;
 }
 
+/** Ends all records before `p`, which is here. */
+@inline
+export function moveTo(p: usize): void {
+  cur = p;
+}
+
 /** Ends a record of `length` bytes, of which some may not be here yet. */
 @inline
 export function advance(length: u32): void {

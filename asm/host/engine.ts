@@ -115,6 +115,29 @@ export class Engine {
    * that became whole; it must not call push, begin or reset. After an error the bytes are ignored.
    */
   push(chunk: Uint8Array, onRows?: (rows: PacketRows) => void): void {
+    this.#feed(chunk, onRows, false);
+  }
+
+  /**
+   * As push, but only filters and counts: of totals() packets, bytes, times and `matched` go on, and rows
+   * have no flow; protocols, flows and series stay as they were. Several times as fast. A stream may be
+   * pushed and scanned in turns.
+   */
+  scan(chunk: Uint8Array, onRows?: (rows: PacketRows) => void): void {
+    this.#feed(chunk, onRows, true);
+  }
+
+  /**
+   * Room in the engine's memory for the next bytes of the stream: what is read into it and then given to
+   * push or scan as `room.subarray(0, length)` is not copied again. Void after the next call of either.
+   */
+  room(): Uint8Array {
+    const address = this.#module.fn.reserve();
+    return this.#module.bytes.subarray(address, address + this.#chunkMax);
+  }
+
+  #feed(chunk: Uint8Array, onRows: ((rows: PacketRows) => void) | undefined, scan: boolean): void {
+    this.#module.fn.scan_only(scan ? 1 : 0);
     for (let at = 0; at < chunk.length; at += this.#chunkMax)
       this.#pushPiece(chunk.subarray(at, at + this.#chunkMax), onRows);
   }
@@ -123,7 +146,8 @@ export class Engine {
   #pushPiece(piece: Uint8Array, onRows: ((rows: PacketRows) => void) | undefined): void {
     const { fn } = this.#module;
     const address = fn.reserve();
-    this.#module.bytes.set(piece, address);
+    const { bytes } = this.#module;
+    if (piece.buffer !== bytes.buffer || piece.byteOffset !== address) bytes.set(piece, address);
     let failure: unknown;
     for (let stop = fn.push(piece.length, onRows ? ROWS_WANTED : ROWS_NONE); ; ) {
       if (stop === this.#stopFilter) {
@@ -141,6 +165,7 @@ export class Engine {
       if (stop !== this.#stopRows) break;
       stop = fn.resume(ROWS_WANTED);
     }
+    this.#filter.settle(piece.length);
     if (failure) throw failure;
   }
 
@@ -268,6 +293,20 @@ export class Engine {
   /** Why packets of a linktype met since setFilter could not be filtered and count as not matching, or null. */
   get filterProblem(): string | null {
     return this.#filter.problem;
+  }
+
+  /**
+   * Filters run as WebAssembly functions of their own once so many bytes went through them (default
+   * 262144), until then and where the host's policy refuses compiling by the module's interpreter: the
+   * same results, more slowly. Infinity keeps to the interpreter.
+   */
+  emitFiltersAfter(bytes: number): void {
+    this.#filter.emitAfter = bytes;
+  }
+
+  /** Number of filter programs (one per linktype met) that run as functions of their own. */
+  get filtersEmitted(): number {
+    return this.#filter.emitted;
   }
 
   /** Packet tree with byte ranges. Never throws on hostile bytes; frames over 262144 bytes are cut. */

@@ -5,6 +5,8 @@ export type { Description } from './describe.js';
 export type { EngineOptions, IdleTimeouts, TopTalkersOptions } from './engine.js';
 export { Engine } from './engine.js';
 export { EngineError, FilterError } from './errors.js';
+export type { Explanation, IndexCondition } from './filter/explain.js';
+export { explainFilter } from './filter/explain.js';
 export type { FlowsOptions } from './flows.js';
 export { PacketRows } from './rows.js';
 export { distinctOf, mergeSketches, mergeTopTalkers } from './talkers.js';

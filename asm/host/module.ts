@@ -8,6 +8,8 @@ import { EngineError } from './errors.js';
 /** The exported functions. u64 values travel as two u32; a u32 above 2^31 arrives negative: `>>> 0`. */
 export interface ModuleExports {
   memory: WebAssembly.Memory;
+  /** Where the host puts the filter functions it emitted. */
+  table: WebAssembly.Table;
   abi_version(): number;
   init(maxFlows: number, seedLow: number, seedHigh: number): number;
   reset(): void;
@@ -39,6 +41,8 @@ export interface ModuleExports {
   filter_restart(): void;
   filter_add(key: number, count: number): number;
   filter_key(): number;
+  filter_call(slot: number, index: number): void;
+  scan_only(on: number): void;
   decode(linktype: number, caplen: number, wirelen: number): number;
 }
 
@@ -46,7 +50,8 @@ const FUNCTIONS = [
   'abi_version', 'init', 'reset', 'stream_begin', 'reserve', 'push', 'resume', 'stream_end', 'error_kind',
   'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
   'flow_count', 'flow_slots', 'flow_entry', 'flow_more', 'flow_options', 'export_count', 'export_clear', 'export_rest',
-  'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key', 'decode',
+  'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key',
+  'filter_call', 'scan_only', 'decode',
 ] as const; // biome-ignore format: a list of names
 
 /** A loaded module: its functions, its constants by name, and a view of its memory that stays valid. */
@@ -83,9 +88,10 @@ export class Module {
         `ringtap.wasm has ABI version ${version()}, this engine needs ${ABI_VERSION}: take both from the same build`,
       );
     const missing = FUNCTIONS.find((name) => typeof instance.exports[name] !== 'function');
-    if (missing || !(instance.exports.memory instanceof WebAssembly.Memory))
+    const { memory, table } = instance.exports;
+    if (missing || !(memory instanceof WebAssembly.Memory) || !(table instanceof WebAssembly.Table))
       throw new EngineError(
-        `ringtap.wasm does not export ${missing ?? 'memory'}: take module and engine from the same build`,
+        `ringtap.wasm does not export ${missing ?? 'memory and table'}: take module and engine from the same build`,
       );
     return new Module(instance);
   }

@@ -36,6 +36,8 @@ export interface ReadOptions {
   /** Sees every chunk before the engine does. */
   onChunk?: (chunk: Uint8Array) => void;
   onRead?: OnRead;
+  /** Filter and count, without decoding (Engine.scan). */
+  countOnly?: boolean;
 }
 
 /** Feeds a file to the engine as a new stream. `onRows` may return false to stop reading. Null or why it failed. */
@@ -43,7 +45,7 @@ export async function readCapture(
   engine: Engine,
   file: string,
   onRows?: (rows: PacketRows) => boolean,
-  { onChunk, onRead }: ReadOptions = {},
+  { onChunk, onRead, countOnly = false }: ReadOptions = {},
 ): Promise<string | null> {
   engine.begin();
   let wanted = true;
@@ -55,7 +57,8 @@ export async function readCapture(
   try {
     const sink = (chunk: Uint8Array) => {
       onChunk?.(chunk);
-      engine.push(chunk, take);
+      if (countOnly) engine.scan(chunk, take);
+      else engine.push(chunk, take);
       return wanted && !engine.error;
     };
     await readInput(file, sink, onRead);

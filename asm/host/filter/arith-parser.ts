@@ -1,38 +1,57 @@
-/** Arithmetic inside filters: `proto[index:size]`, `len`, numbers, named constants and C's operators. */
+/**
+ * Arithmetic inside filters: `proto[index:size]`, `len`, numbers, named constants and C's operators, with
+ * libpcap's precedence: C's, but `%` and `^` have none in its grammar, so what follows them belongs to
+ * them: `a % b + c` is `a % (b + c)`, and `a * b % c` is `a * (b % c)`.
+ */
 import { FilterError } from '../errors.js';
 import type { Arith, BinaryOperator } from './ast.js';
-import { CONSTANTS, PROTOCOLS } from './names.js';
+import { PROTOCOLS } from './names.js';
 import type { Parser } from './parser.js';
 
-/** Loosest first, as in pcap-filter's grammar. */
-const LEVELS: readonly (readonly BinaryOperator[])[] = [
-  ['|', '^'],
-  ['&'],
-  ['<<', '>>'],
-  ['+', '-'],
-  ['*', '/', '%'],
-];
+/** Higher binds tighter; an operator of NONE is always taken, and takes all that follows. */
+const NONE = 0;
+const PRECEDENCE: Record<BinaryOperator, number> = {
+  '%': NONE,
+  '^': NONE,
+  '|': 1,
+  '&': 2,
+  '<<': 3,
+  '>>': 3,
+  '+': 4,
+  '-': 4,
+  '*': 5,
+  '/': 5,
+};
+const MINUS = 6;
 
-export function parseArith(parser: Parser, level = 0): Arith {
-  const operators = LEVELS[level];
-  if (!operators) return unary(parser);
-  let left = parseArith(parser, level + 1);
+/** Reads operators that bind tighter than `above`. */
+export function parseArith(parser: Parser, above = NONE): Arith {
+  let left = unary(parser);
   for (;;) {
-    const { at } = parser.token;
-    const operator = operators.find((text) => parser.is(text));
-    if (!operator) return left;
+    const { at, kind, text } = parser.token;
+    if (kind !== 'symbol' || !Object.hasOwn(PRECEDENCE, text)) return left;
+    const operator = text as BinaryOperator;
+    const precedence = PRECEDENCE[operator];
+    if (precedence !== NONE && precedence <= above) return left;
     parser.advance();
-    const right = parseArith(parser, level + 1);
-    if ((operator === '/' || operator === '%') && right.kind === 'constant' && right.value === 0)
-      throw new FilterError(operator === '/' ? 'division by zero' : 'modulus by zero', right.at);
+    const right = parser.nested(() => parseArith(parser, precedence));
+    checkOperands(operator, right);
     left = fold({ kind: 'binary', at, operator, left, right });
   }
+}
+
+function checkOperands(operator: BinaryOperator, right: Arith): void {
+  if (right.kind !== 'constant') return;
+  if (operator === '/' && right.value === 0) throw new FilterError('division by zero', right.at);
+  if (operator === '%' && right.value === 0) throw new FilterError('modulus by zero', right.at);
+  if ((operator === '<<' || operator === '>>') && right.value > 31)
+    throw new FilterError('shift by more than 31 bits', right.at);
 }
 
 function unary(parser: Parser): Arith {
   const { at } = parser.token;
   if (parser.accept('-')) {
-    const operand = parser.nested(() => unary(parser));
+    const operand = parser.nested(() => parseArith(parser, MINUS));
     return operand.kind === 'constant'
       ? { kind: 'constant', at, value: -operand.value >>> 0 }
       : { kind: 'negate', at, operand };
@@ -51,15 +70,8 @@ function atom(parser: Parser): Arith {
     parser.advance();
     return { kind: 'constant', at: token.at, value: token.value };
   }
-  if (token.kind === 'word' && !token.escaped) {
-    if (parser.accept('len')) return { kind: 'length', at: token.at };
-    const value = CONSTANTS[token.text];
-    if (value !== undefined) {
-      parser.advance();
-      return { kind: 'constant', at: token.at, value };
-    }
-    if (token.text in PROTOCOLS && parser.peek().text === '[') return load(parser);
-  }
+  if (parser.accept('len', 'length')) return { kind: 'length', at: token.at };
+  if (parser.startsProtocol() && parser.peek().text === '[') return load(parser);
   return parser.fail('expected a number, len or protocol[index]');
 }
 
@@ -105,8 +117,8 @@ function compute(operator: BinaryOperator, a: number, b: number): number {
     case '^':
       return (a ^ b) >>> 0;
     case '<<':
-      return b < 32 ? (a << b) >>> 0 : 0;
+      return (a << b) >>> 0;
     default:
-      return b < 32 ? a >>> b : 0;
+      return a >>> b;
   }
 }

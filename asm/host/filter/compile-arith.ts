@@ -1,19 +1,21 @@
 /**
- * Comparisons of arithmetic expressions to blocks. Every protocol a load names is checked first (for
- * transport headers also that the packet is no later fragment), then both sides are computed.
+ * Comparisons of arithmetic expressions to blocks. The protocol a load names is checked first (for
+ * transport headers also that the packet is no later fragment), then both sides are computed. As in
+ * libpcap, of two operands only the left one's protocol is checked: `len - tcp[12]` checks none. Constant
+ * indexes are added to the offset, as by its optimizer: `ip[-1]` is the byte before the header.
  */
 import { FilterError } from '../errors.js';
-import type { Arith, BinaryOperator, Relation } from './ast.js';
+import type { Arith, Relation } from './ast.js';
+import { carries, ETHERTYPE } from './carries.js';
 import type { Compiler } from './compile.js';
-import { compare, ETHERTYPE_IPV6 } from './link.js';
+import { LINKTYPE_PPI } from './linktypes.js';
+import { notFragment } from './ports.js';
 import type { Block, Comparison, Insn } from './program.js';
 import {
   aluConstant,
   aluX,
   and,
-  loadAbsolute,
   loadCell,
-  loadHeaderLength,
   loadImmediate,
   loadIndexed,
   loadLength,
@@ -22,23 +24,10 @@ import {
   storeCell,
   test,
 } from './program.js';
+import { hasRadioHeader } from './wlan.js';
 
-const CELLS = 16;
-const ALU: Record<BinaryOperator, number> = {
-  '+': 0x00,
-  '-': 0x10,
-  '*': 0x20,
-  '/': 0x30,
-  '|': 0x40,
-  '&': 0x50,
-  '<<': 0x60,
-  '>>': 0x70,
-  '%': 0x90,
-  '^': 0xa0,
-};
-const NEGATE = 0x80;
 /** A relation as a BPF comparison and whether its outcome is turned around. */
-const COMPARISONS: Record<Relation, readonly [Comparison, boolean]> = {
+export const COMPARISONS: Record<Relation, readonly [Comparison, boolean]> = {
   '=': ['eq', false],
   '!=': ['eq', true],
   '>': ['gt', false],
@@ -46,14 +35,22 @@ const COMPARISONS: Record<Relation, readonly [Comparison, boolean]> = {
   '>=': ['ge', false],
   '<': ['ge', true],
 };
-const NETWORK = new Set(['ip', 'ip6', 'arp', 'rarp', 'decnet', 'lat', 'sca', 'moprc', 'mopdl']);
+const NETWORK = new Set(['ip', 'ip6', 'arp', 'rarp', 'atalk', 'decnet', 'lat', 'sca', 'moprc', 'mopdl']);
 const TRANSPORT = new Set(['tcp', 'udp', 'sctp', 'icmp', 'igmp', 'igrp', 'pim', 'vrrp', 'carp']);
 const ICMP6 = 58;
-const IPV6_HEADER = 40;
+type Load = Arith & { kind: 'load' };
+
+/** Code that leaves a value in A, and what must hold before it runs. */
+interface Value {
+  code: Insn[];
+  checks: Block | null;
+}
+
+const all = (...blocks: readonly (Block | null)[]): Block | null =>
+  blocks.reduce((left, right) => (left && right ? and(left, right) : (left ?? right)), null);
 
 export class Arithmetic {
   readonly #compiler: Compiler;
-  readonly #checks: Block[] = [];
 
   constructor(compiler: Compiler) {
     this.#compiler = compiler;
@@ -61,36 +58,30 @@ export class Arithmetic {
 
   relation(operator: Relation, left: Arith, right: Arith, at: number): Block {
     const [comparison, turned] = COMPARISONS[operator];
-    const outcome = this.#compared(comparison, left, right, at);
-    return and(...this.#checks, turned ? not(outcome) : outcome);
-  }
-
-  #compared(comparison: Comparison, left: Arith, right: Arith, at: number): Block {
-    if (right.kind === 'constant') return test(this.#value(left, 0), comparison, right.value);
-    const code = [
-      ...this.#value(left, 0),
-      storeCell(0),
-      ...this.#value(right, this.#cell(1, at)),
-      moveToX(),
-      loadCell(0),
-    ];
-    return test(code, comparison, null);
+    const first = this.#value(left, 0);
+    const second = right.kind === 'constant' ? null : this.#value(right, this.#cell(0, at) + 1);
+    const outcome =
+      right.kind === 'constant'
+        ? test(first.code, comparison, right.value)
+        : test([...first.code, storeCell(0), ...second!.code, moveToX(), loadCell(0)], comparison, null);
+    return all(first.checks, second?.checks ?? null, turned ? not(outcome) : outcome)!;
   }
 
   #cell(cell: number, at: number): number {
-    if (cell >= CELLS) throw new FilterError('the expression needs too many intermediate results', at);
-    return cell;
+    return this.#compiler.link.scratch(cell, at);
   }
 
-  /** Leaves the value in A; cells from `free` on may be used. */
-  #value(node: Arith, free: number): Insn[] {
+  /** Cells from `free` on may be used. */
+  #value(node: Arith, free: number): Value {
     switch (node.kind) {
       case 'constant':
-        return [loadImmediate(node.value)];
+        return { code: [loadImmediate(node.value)], checks: null };
       case 'length':
-        return [loadLength()];
-      case 'negate':
-        return [...this.#value(node.operand, free), aluConstant(NEGATE, 0)];
+        return { code: [loadLength()], checks: null };
+      case 'negate': {
+        const { code, checks } = this.#value(node.operand, free);
+        return { code: [...code, aluConstant('negate', 0)], checks };
+      }
       case 'load':
         return this.#load(node, free);
       case 'binary':
@@ -98,48 +89,73 @@ export class Arithmetic {
     }
   }
 
-  #binary(node: Arith & { kind: 'binary' }, free: number): Insn[] {
-    const operation = ALU[node.operator];
-    if (node.right.kind === 'constant')
-      return [...this.#value(node.left, free), aluConstant(operation, node.right.value)];
-    const cell = this.#cell(free, node.at);
+  #binary({ operator, left, right, at }: Arith & { kind: 'binary' }, free: number): Value {
+    const { code, checks } = this.#value(left, free);
+    if (right.kind === 'constant') return { code: [...code, aluConstant(operator, right.value)], checks };
+    const cell = this.#cell(free, at);
+    const second = this.#value(right, cell + 1).code;
+    return {
+      code: [...code, storeCell(cell), ...second, moveToX(), loadCell(cell), aluX(operator)],
+      checks,
+    };
+  }
+
+  #load(node: Load, free: number): Value {
+    const { protocol, at, size, index } = node;
+    const { link } = this.#compiler;
+    const inner = this.#value(index, free);
+    if (TRANSPORT.has(protocol)) return this.#transport(node, inner, free);
+    if (protocol === 'link') return { code: this.#indexed('header', node, inner), checks: inner.checks };
+    if (protocol === 'icmp6') {
+      const checks = all(
+        inner.checks,
+        carries(link, ETHERTYPE.ipv6, at),
+        link.compare('network', 6, 1, ICMP6),
+      );
+      return { code: this.#indexed('transport6', node, inner), checks };
+    }
+    if (NETWORK.has(protocol))
+      return {
+        code: this.#indexed('network', node, inner),
+        checks: all(inner.checks, this.#compiler.protocol(protocol, at)),
+      };
+    if (protocol !== 'radio') throw new FilterError(`'${protocol}' cannot be indexed`, at);
+    if (!hasRadioHeader(link.linktype) || link.linktype === LINKTYPE_PPI || link.shape.family !== 'wlan')
+      link.fail('no radio header', at);
+    return { code: [...inner.code, moveToX(), loadIndexed(0, size)], checks: inner.checks };
+  }
+
+  #indexed(base: 'header' | 'network' | 'transport6', { index, size }: Load, { code }: Value): Insn[] {
+    const { link } = this.#compiler;
+    return index.kind === 'constant' ? link.load(base, index.value, size) : link.loadAt(base, code, size);
+  }
+
+  /** IPv4 only, and no later fragment. */
+  #transport({ protocol, index, size, at }: Load, inner: Value, free: number): Value {
+    const { link } = this.#compiler;
+    const code =
+      index.kind === 'constant'
+        ? link.load('transport4', index.value, size)
+        : this.#behindHeader(inner.code, size, free, at);
+    const own = and(this.#compiler.protocol(protocol, at), notFragment(link));
+    return { code, checks: all(this.#compiler.protocol('ip', at), inner.checks, own) };
+  }
+
+  /** The header's length may need A, so the index waits in a cell. */
+  #behindHeader(index: Insn[], size: 1 | 2 | 4, free: number, at: number): Insn[] {
+    const { link } = this.#compiler;
+    const from = link.payload.constant + link.network;
+    const length = link.loadHeaderLength();
+    if (length.length === 1) return [...index, ...length, aluX('+'), moveToX(), loadIndexed(from, size)];
+    const cell = this.#cell(free, at);
     return [
-      ...this.#value(node.left, free),
+      ...index,
       storeCell(cell),
-      ...this.#value(node.right, cell + 1),
-      moveToX(),
+      ...length,
       loadCell(cell),
-      aluX(operation),
+      aluX('+'),
+      moveToX(),
+      loadIndexed(from, size),
     ];
   }
-
-  #load(node: Arith & { kind: 'load' }, free: number): Insn[] {
-    const { protocol, at } = node;
-    const index = this.#value(node.index, free);
-    const { link } = this.#compiler;
-    if (protocol === 'link') return indexed(index, link.header, node);
-    if (NETWORK.has(protocol)) {
-      this.#checks.push(this.#compiler.protocol(protocol, at));
-      return indexed(index, link.network(at), node);
-    }
-    if (protocol === 'icmp6') {
-      this.#checks.push(link.carries(ETHERTYPE_IPV6, at), compare(link.network(at) + 6, 1, ICMP6));
-      return indexed(index, link.network(at) + IPV6_HEADER, node);
-    }
-    if (!TRANSPORT.has(protocol)) throw new FilterError(`'${protocol}' cannot be indexed`, at);
-    this.#checks.push(
-      this.#compiler.protocol('ip', at),
-      this.#compiler.protocol(protocol, at),
-      this.#compiler.notFragment(at),
-    );
-    const network = link.network(at);
-    const toX = loadHeaderLength(network);
-    if (node.index.kind === 'constant') return [toX, loadIndexed(network + node.index.value, node.size)];
-    return [...index, toX, aluX(ALU['+']), moveToX(), loadIndexed(network, node.size)];
-  }
-}
-
-function indexed(index: Insn[], base: number, node: Arith & { kind: 'load' }): Insn[] {
-  if (node.index.kind === 'constant') return [loadAbsolute(base + node.index.value, node.size)];
-  return [...index, moveToX(), loadIndexed(base, node.size)];
 }

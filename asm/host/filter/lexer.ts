@@ -1,27 +1,35 @@
-/** Filter text to tokens, each with its position. */
+/**
+ * Filter text to tokens, each with its position. As in libpcap the longest match wins: `10-20` and
+ * `len-14` are one word, `80` is a number, `1.2.3.4` an address. A backslash makes any word a name.
+ */
 import { FilterError } from '../errors.js';
 import { parseIpv4, parseIpv6, parseMac } from './address.js';
+import { CONSTANTS, KEYWORDS } from './names.js';
 
 export type Token =
   | { kind: 'word'; at: number; text: string; escaped: boolean }
   | { kind: 'number'; at: number; text: string; value: number }
-  | { kind: 'range'; at: number; text: string; low: number; high: number }
   | { kind: 'ipv4'; at: number; text: string; address: number; bits: number }
   | { kind: 'ipv6'; at: number; text: string; words: readonly number[] }
   | { kind: 'mac'; at: number; text: string; bytes: readonly number[] }
+  | { kind: 'arcnet'; at: number; text: string; byte: number }
   | { kind: 'symbol'; at: number; text: string }
   | { kind: 'end'; at: number; text: string };
 
 export const EXPRESSION_MAX = 16384;
 
-const SPACE = /\s*/y;
-const MAC =
-  /(?:[0-9a-f]{1,2}([:-]))(?:[0-9a-f]{1,2}\1){4}[0-9a-f]{1,2}(?![-:\w.])|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?![\w.])/iy;
-const IPV6 = /[0-9a-f]*(?::[0-9a-f]*){2,8}(?:(?:\d+\.){3}\d+)?(?![:\w.])/iy;
-const IPV4 = /\d+(?:\.\d+){1,3}(?![-\w.])/y;
-const RANGE = /(\d+)-(\d+)(?![-\w.])/y;
-const NUMBER = /(?:0x[0-9a-f]+|\d+)(?![-\w.])/iy;
-const WORD = /\\?[a-z0-9](?:[-\w.]*[\w.])?/iy;
+const SPACE = /[ \r\n\t]*/y;
+const BYTE = '[0-9a-f]{1,2}';
+const MAC = new RegExp(
+  `${BYTE}(?:(?::${BYTE}){5}|(?:-${BYTE}){5}|(?:\\.${BYTE}){5})|[0-9a-f]{4}\\.[0-9a-f]{4}\\.[0-9a-f]{4}|[0-9a-f]{12}`,
+  'iy',
+);
+const NUMBER = /0x[0-9a-f]+|\d+/iy;
+const IPV4 = /\d+(?:\.\d+){1,3}/y;
+const IPV6 = /[0-9a-f]*(?::[0-9a-f]*){2,8}(?:(?:\.\d+){3})?/iy;
+const WORD = /[a-z0-9](?:[-\w.]*[a-z0-9.])?/iy;
+const ESCAPED = /\\[^ !()\n\t]+/y;
+const ARCNET = /\$[0-9a-f]{1,2}/iy;
 const SYMBOL = /&&|\|\||<<|>>|<=|>=|==|!=|[()[\]:/+\-*%&|^!<>=]/y;
 
 /** Throws FilterError at the first character that starts no token. */
@@ -34,10 +42,9 @@ export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;
   for (;;) {
-    at += match(SPACE, text, at)![0].length;
+    at += match(SPACE, text, at).length;
     if (at >= text.length) break;
     const token = next(text, at);
-    if (!token) throw new FilterError(`unexpected character '${text[at]}'`, at);
     tokens.push(token);
     at += token.text.length;
   }
@@ -45,44 +52,59 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
-function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
+/** What the pattern matches at `at`, or the empty string. */
+function match(pattern: RegExp, text: string, at: number): string {
   pattern.lastIndex = at;
-  return pattern.exec(text);
+  return pattern.exec(text)?.[0] ?? '';
 }
 
-function next(text: string, at: number): Token | null {
-  return address(text, at) ?? number(text, at) ?? wordOrSymbol(text, at);
+function next(input: string, at: number): Token {
+  const symbol = match(SYMBOL, input, at);
+  const word = match(WORD, input, at);
+  const v6 = ipv6(input, at);
+  if (v6 && v6.text.length > word.length) return longerOf(v6, match(MAC, input, at));
+  if (symbol) return { kind: 'symbol', at, text: symbol };
+  const special = match(ESCAPED, input, at);
+  if (special) return { kind: 'word', at, text: special, escaped: true };
+  const arcnet = match(ARCNET, input, at);
+  if (arcnet) return { kind: 'arcnet', at, text: arcnet, byte: Number.parseInt(arcnet.slice(1), 16) };
+  const mac = match(MAC, input, at);
+  if (mac && mac.length >= word.length) return macToken(mac, at);
+  if (!word) throw new FilterError(`unexpected character '${input[at]}'`, at);
+  return wordToken(word, input, at);
 }
 
-function address(text: string, at: number): Token | null {
-  const mac = match(MAC, text, at)?.[0];
-  const bytes = mac && parseMac(mac);
-  if (bytes) return { kind: 'mac', at, text: mac, bytes };
-  const v6 = match(IPV6, text, at)?.[0];
-  const words = v6 && parseIpv6(v6);
-  if (words) return { kind: 'ipv6', at, text: v6, words };
-  const v4 = match(IPV4, text, at)?.[0];
-  if (!v4) return null;
-  const parsed = parseIpv4(v4);
-  if (!parsed) throw new FilterError(`'${v4}' is not an IPv4 address`, at);
-  return { kind: 'ipv4', at, text: v4, ...parsed };
+/** `1:2:3:4:5:6` is an Ethernet address, `::1` an IPv6 one; MAC wins when both are as long. */
+function longerOf(v6: Token, mac: string): Token {
+  return mac.length >= v6.text.length ? macToken(mac, v6.at) : v6;
 }
 
-function number(text: string, at: number): Token | null {
-  const range = match(RANGE, text, at);
-  if (range) return { kind: 'range', at, text: range[0], low: Number(range[1]), high: Number(range[2]) };
-  const digits = match(NUMBER, text, at)?.[0];
-  if (!digits) return null;
+function macToken(text: string, at: number): Token {
+  return { kind: 'mac', at, text, bytes: parseMac(text)! };
+}
+
+function ipv6(input: string, at: number): Token | null {
+  const text = match(IPV6, input, at);
+  const words = text ? parseIpv6(text) : null;
+  return words && { kind: 'ipv6', at, text, words };
+}
+
+/** Keywords are case-sensitive, and go before numbers and names of the same length. */
+function wordToken(word: string, input: string, at: number): Token {
+  const constant = CONSTANTS[word];
+  if (Object.hasOwn(CONSTANTS, word)) return { kind: 'number', at, text: word, value: constant! };
+  if (KEYWORDS.has(word)) return { kind: 'word', at, text: word, escaped: false };
+  if (match(NUMBER, input, at) === word) return { kind: 'number', at, text: word, value: numeric(word, at) };
+  if (match(IPV4, input, at) !== word) return { kind: 'word', at, text: word, escaped: false };
+  const parsed = parseIpv4(word);
+  if (!parsed) throw new FilterError(`'${word}' is not an IPv4 address`, at);
+  return { kind: 'ipv4', at, text: word, ...parsed };
+}
+
+function numeric(digits: string, at: number): number {
   const octal = /^0\d/.test(digits);
   if (octal && /[89]/.test(digits)) throw new FilterError(`'${digits}' is not an octal number`, at);
   const value = octal ? Number.parseInt(digits, 8) : Number(digits);
   if (value > 0xffffffff) throw new FilterError(`${digits} does not fit 32 bits`, at);
-  return { kind: 'number', at, text: digits, value };
-}
-
-function wordOrSymbol(text: string, at: number): Token | null {
-  const word = match(WORD, text, at)?.[0];
-  if (word) return { kind: 'word', at, text: word, escaped: word.startsWith('\\') };
-  const symbol = match(SYMBOL, text, at)?.[0];
-  return symbol ? { kind: 'symbol', at, text: symbol } : null;
+  return value;
 }

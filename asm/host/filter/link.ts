@@ -1,225 +1,198 @@
 /**
- * Where things are in a frame of one linktype, and how that shifts as `vlan`, `mpls` and `pppoes` are
- * met: libpcap's rules, in which such a word moves everything after it, also after `or` and `not`.
+ * Where things are in the frame as the expression is read from left to right: `vlan`, `mpls`, `pppoes`,
+ * `geneve` and `lane` move everything after them, also after `or` and `not`, as in libpcap. An offset
+ * may have a part known at run time only (802.11, PF log, Geneve), which is kept in a memory cell.
  */
-import {
-  LINKTYPE_ETHERNET,
-  LINKTYPE_IPV4,
-  LINKTYPE_IPV6,
-  LINKTYPE_LINUX_SLL,
-  LINKTYPE_LINUX_SLL2,
-  LINKTYPE_LOOP,
-  LINKTYPE_NULL,
-  LINKTYPE_PPP,
-  LINKTYPE_RAW,
-} from '../../../proto/gen/constants.js';
 import { FilterError } from '../errors.js';
-import type { Block, Size } from './program.js';
-import { ALWAYS, aluConstant, and, loadAbsolute, NEVER, not, or, test } from './program.js';
+import type { Shape } from './linktypes.js';
+import { LINKTYPE_PFLOG, shapeOf } from './linktypes.js';
+import type { Block, Insn, Size } from './program.js';
+import {
+  aluConstant,
+  aluX,
+  loadAbsolute,
+  loadCell,
+  loadHeaderLength,
+  loadIndexed,
+  loadXCell,
+  moveToX,
+  storeCell,
+  test,
+} from './program.js';
+import { findOffsets, hasRadioHeader, isWlan } from './wlan.js';
 
-export const ETHERTYPE_IPV4 = 0x0800;
-export const ETHERTYPE_ARP = 0x0806;
-export const ETHERTYPE_RARP = 0x8035;
-export const ETHERTYPE_IPV6 = 0x86dd;
-const ETHERTYPE_MPLS = 0x8847;
-const ETHERTYPE_PPPOED = 0x8863;
-const ETHERTYPE_PPPOES = 0x8864;
-const VLAN_TPIDS = [0x8100, 0x88a8, 0x9100];
-/** Values up to here in the type field are lengths of IEEE 802.3 frames, or LLC SAPs in a filter. */
-const ETHERMTU = 1500;
-const SLL_802_2 = 4;
-const SLL_OUTGOING = 4;
-const AF_INET = 2;
-/** BSD's, FreeBSD's and macOS's; libpcap asks for these three when it reads files, not for Linux's 10. */
-const AF_INET6 = [24, 28, 30];
-const ALU_AND = 0x50;
-
-const LINKTYPE_RAW_BSD = 12;
-const LINKTYPE_RAW_OPENBSD = 14;
-const LINKTYPE_PPP_HDLC = 50;
-const LINKTYPE_C_HDLC = 104;
+export const IPV6_HEADER = 40;
 
 /** The expression makes no sense for this linktype: its packets never match. */
 export class LinkError extends FilterError {
   override name = 'LinkError';
 }
 
-interface Shape {
-  name: string;
-  /** Offset of the type field; null when there is none. */
-  type: number | null;
-  payload: number;
+/** A memory cell, given a number when code first needs it. */
+export class Cell {
+  number: number | null = null;
+}
+export interface Offset {
+  constant: number;
+  cell: Cell | null;
 }
 
-const SHAPES: Record<number, Shape> = {
-  [LINKTYPE_ETHERNET]: { name: 'Ethernet', type: 12, payload: 14 },
-  [LINKTYPE_LINUX_SLL]: { name: 'Linux cooked v1', type: 14, payload: 16 },
-  [LINKTYPE_LINUX_SLL2]: { name: 'Linux cooked v2', type: 0, payload: 20 },
-  [LINKTYPE_NULL]: { name: 'BSD loopback', type: 0, payload: 4 },
-  [LINKTYPE_LOOP]: { name: 'OpenBSD loopback', type: 0, payload: 4 },
-  [LINKTYPE_RAW]: { name: 'raw IP', type: null, payload: 0 },
-  [LINKTYPE_RAW_BSD]: { name: 'raw IP', type: null, payload: 0 },
-  [LINKTYPE_RAW_OPENBSD]: { name: 'raw IP', type: null, payload: 0 },
-  [LINKTYPE_IPV4]: { name: 'raw IPv4', type: null, payload: 0 },
-  [LINKTYPE_IPV6]: { name: 'raw IPv6', type: null, payload: 0 },
-  [LINKTYPE_C_HDLC]: { name: 'Cisco HDLC', type: 2, payload: 4 },
-  [LINKTYPE_PPP]: { name: 'PPP', type: 2, payload: 4 },
-  [LINKTYPE_PPP_HDLC]: { name: 'PPP', type: 2, payload: 4 },
-};
+/** What an offset counts from. `llc` is the link's payload; `label` the MPLS label before it. */
+export type Base =
+  | 'packet'
+  | 'header'
+  | 'outer'
+  | 'type'
+  | 'llc'
+  | 'network'
+  | 'no-snap'
+  | 'label'
+  | 'transport4'
+  | 'transport6';
 
-const MPLS_LINKS = new Set([LINKTYPE_ETHERNET, LINKTYPE_PPP, LINKTYPE_C_HDLC]);
-const PPP_TYPES: Record<number, number> = {
-  [ETHERTYPE_IPV4]: 0x21,
-  [ETHERTYPE_IPV6]: 0x57,
-  [ETHERTYPE_MPLS]: 0x281,
-};
+const CELLS = 16;
 
 export class Link {
-  #linktype: number;
-  readonly #shape: Shape | undefined;
-  readonly #swapped: boolean;
-  #type: number;
-  #payload: number;
-  /** Offset of the network header from the payload: MPLS labels come between. */
-  #network = 0;
-  #labels = 0;
-  /** Start of the link header: after PPPoE, the PPP header's. */
-  header = 0;
+  readonly linktype: number;
+  /** The section is in the other byte order (matters to LINKTYPE_NULL). */
+  readonly swapped: boolean;
+  shape: Shape;
+  header: Offset;
+  outer: Offset;
+  type: Offset;
+  payload: Offset;
+  network: number;
+  noSnap: number;
+  labels = 0;
+  vlans = 0;
+  /** How to tell that a link header is there at all, once inside a tunnel. */
+  encapsulated: 'geneve' | 'lane' | null = null;
+  /** Cells in use: offsets are given the last ones, arithmetic takes the first. */
+  #offsetCells = 0;
+  #arithmeticCells = 0;
+  readonly #initial: { header: Offset; payload: Offset };
 
   constructor(linktype: number, swapped: boolean) {
-    this.#linktype = linktype;
-    this.#swapped = swapped;
-    this.#shape = SHAPES[linktype];
-    this.#type = this.#shape?.type ?? 0;
-    this.#payload = this.#shape?.payload ?? 0;
-  }
-
-  get isEthernet(): boolean {
-    return this.#linktype === LINKTYPE_ETHERNET;
-  }
-
-  get labelled(): boolean {
-    return this.#labels > 0;
-  }
-
-  /** Offset of the network header. */
-  network(at: number): number {
-    this.#known(at);
-    return this.#payload + this.#network;
+    this.linktype = linktype;
+    this.swapped = swapped;
+    this.shape = shapeOf(linktype);
+    const { header, type, payload, network, noSnap } = this.shape;
+    const wlan = isWlan(linktype);
+    this.header = { constant: header, cell: hasRadioHeader(linktype) ? new Cell() : null };
+    this.outer = this.header;
+    this.type = { constant: type, cell: null };
+    this.payload = { constant: payload, cell: wlan || linktype === LINKTYPE_PFLOG ? new Cell() : null };
+    this.#initial = { header: this.header, payload: this.payload };
+    this.network = network;
+    this.noSnap = noSnap;
   }
 
   fail(problem: string, at: number): never {
-    throw new LinkError(`${problem} on ${this.#shape?.name ?? `linktype ${this.#linktype}`}`, at);
+    throw new LinkError(`${problem} on ${this.shape.name}`, at);
   }
 
-  #known(at: number): void {
-    if (!this.#shape) this.fail('only len, greater and less can be used', at);
+  cell(cell: Cell): number {
+    if (cell.number === null) {
+      cell.number = CELLS - ++this.#offsetCells;
+      this.#checkCells(0);
+    }
+    return cell.number;
   }
 
-  /** The frame carries this ethertype, or, up to ETHERMTU, this LLC SAP. */
-  carries(type: number, at: number): Block {
-    this.#known(at);
-    if (this.#labels) return this.#mplsCarries(type, at);
-    switch (this.#linktype) {
-      case LINKTYPE_ETHERNET:
-        return type <= ETHERMTU ? this.#ethernetSap(type) : compare(this.#type, 2, type);
-      case LINKTYPE_LINUX_SLL:
-      case LINKTYPE_LINUX_SLL2:
-        return type <= ETHERMTU
-          ? and(compare(this.#type, 2, SLL_802_2), compare(this.#payload, 1, type))
-          : compare(this.#type, 2, type);
-      case LINKTYPE_C_HDLC:
-        return compare(this.#type, 2, type);
-      case LINKTYPE_PPP:
-      case LINKTYPE_PPP_HDLC:
-        return compare(this.#type, 2, PPP_TYPES[type] ?? type);
-      case LINKTYPE_NULL:
-      case LINKTYPE_LOOP:
-        return this.#familyCarries(type);
-      default:
-        return this.#rawCarries(type);
+  /** Claims a cell for an intermediate result. */
+  scratch(cell: number, at: number): number {
+    this.#arithmeticCells = Math.max(this.#arithmeticCells, cell + 1);
+    this.#checkCells(at);
+    return cell;
+  }
+
+  #checkCells(at: number): void {
+    if (this.#offsetCells + this.#arithmeticCells > CELLS)
+      throw new FilterError('the expression needs too many intermediate results', at);
+  }
+
+  /** Code that must run before the first test: it finds the offsets that vary, as far as they are used. */
+  preamble(): Insn[] {
+    const { header, payload } = this.#initial;
+    if (!payload.cell) return [];
+    if (this.linktype !== LINKTYPE_PFLOG) return findOffsets(this, header.cell, payload.cell);
+    if (payload.cell.number === null) return [];
+    // The first byte is the header's length, padded to four.
+    const round = [aluConstant('+', 3), aluConstant('&', 0xfffffffc)];
+    return [loadAbsolute(0, 1), ...round, storeCell(payload.cell.number)];
+  }
+
+  /** Loads `size` bytes at `at` bytes from `base` into A. */
+  load(base: Base, at: number, size: Size): Insn[] {
+    if (base === 'packet') return [loadAbsolute(at, size)];
+    if (base === 'transport4')
+      return [...this.loadHeaderLength(), loadIndexed(this.payload.constant + this.network + at, size)];
+    const [offset, distance] = this.#place(base);
+    const from = offset.constant + distance + at;
+    return offset.cell
+      ? [loadXCell(this.cell(offset.cell)), loadIndexed(from, size)]
+      : [loadAbsolute(from, size)];
+  }
+
+  #place(base: Exclude<Base, 'packet' | 'transport4'>): [Offset, number] {
+    switch (base) {
+      case 'header':
+        return [this.header, 0];
+      case 'outer':
+        return [this.outer, 0];
+      case 'type':
+        return [this.type, 0];
+      case 'llc':
+        return [this.payload, 0];
+      case 'network':
+        return [this.payload, this.network];
+      case 'no-snap':
+        return [this.payload, this.noSnap];
+      case 'label':
+        return [this.payload, this.network - 4];
+      case 'transport6':
+        return [this.payload, this.network + IPV6_HEADER];
     }
   }
 
-  #ethernetSap(sap: number): Block {
-    const isLength = not(test([loadAbsolute(this.#type, 2)], 'gt', ETHERMTU));
-    return and(isLength, compare(this.#payload, 1, sap));
+  /** X = length of the IPv4 header, plus what is variable of its offset. */
+  loadHeaderLength(): Insn[] {
+    const at = this.payload.constant + this.network;
+    if (!this.payload.cell) return [loadHeaderLength(at)];
+    return [
+      loadXCell(this.cell(this.payload.cell)),
+      loadIndexed(at, 1),
+      aluConstant('&', 0xf),
+      aluConstant('<<', 2),
+      aluX('+'),
+      moveToX(),
+    ];
   }
 
-  /** The bottom label, and IP by its version: nothing names what follows (RFC 3032). */
-  #mplsCarries(type: number, at: number): Block {
-    const version = VERSIONS[type];
-    if (version === undefined) throw new LinkError('only IPv4 and IPv6 can be told after mpls', at);
-    const network = this.#payload + this.#network;
-    return and(compare(network - 2, 1, 1, 1), compare(network, 1, version, 0xf0));
+  /** Loads at `index` (computed by `code` into A) from `base` on. */
+  loadAt(base: 'header' | 'network' | 'transport6', code: readonly Insn[], size: Size): Insn[] {
+    const [offset, distance] = this.#place(base);
+    const from = offset.constant + distance;
+    if (!offset.cell) return [...code, moveToX(), loadIndexed(from, size)];
+    return [...code, loadXCell(this.cell(offset.cell)), aluX('+'), moveToX(), loadIndexed(from, size)];
   }
 
-  #familyCarries(type: number): Block {
-    const families = type === ETHERTYPE_IPV4 ? [AF_INET] : type === ETHERTYPE_IPV6 ? AF_INET6 : [];
-    const bigEndian = this.#linktype === LINKTYPE_LOOP || this.#swapped;
-    return or(NEVER, ...families.map((family) => compare(0, 4, bigEndian ? family : family * 0x1000000)));
+  /** The field equals the value under a mask. */
+  compare(base: Base, at: number, size: Size, value: number, mask = 0xffffffff): Block {
+    const code = this.load(base, at, size);
+    if (mask !== 0xffffffff) code.push(aluConstant('&', mask));
+    return test(code, 'eq', value);
   }
 
-  #rawCarries(type: number): Block {
-    const version = VERSIONS[type];
-    if (this.#linktype === LINKTYPE_IPV4) return version === 0x40 ? ALWAYS : NEVER;
-    if (this.#linktype === LINKTYPE_IPV6) return version === 0x60 ? ALWAYS : NEVER;
-    return version === undefined ? NEVER : compare(0, 1, version, 0xf0);
+  /** A cell's value in A, for code that compares offsets. */
+  loadOffset(cell: Cell): Insn {
+    return loadCell(this.cell(cell));
   }
 
-  vlan(id: number | undefined, at: number): Block {
-    if (this.#labels) throw new FilterError('no vlan after mpls', at);
-    if (!this.isEthernet) this.fail('no vlan', at);
-    let block = or(...VLAN_TPIDS.map((tpid) => this.carries(tpid, at)));
-    if (id !== undefined) block = and(block, compare(this.#payload, 2, id, 0x0fff));
-    this.#type += 4;
-    this.#payload += 4;
-    return block;
+  /** A link header inside another: what comes next is counted from there. */
+  push(shape: Shape, header: Offset): void {
+    this.outer = this.header;
+    this.shape = shape;
+    this.header = header;
   }
-
-  mpls(label: number | undefined, at: number): Block {
-    if (!MPLS_LINKS.has(this.#linktype)) this.fail('no mpls', at);
-    const network = this.#payload + this.#network;
-    // After a label comes another exactly when the first is not the bottom of the stack.
-    let block = this.#labels ? compare(network - 2, 1, 0, 1) : this.carries(ETHERTYPE_MPLS, at);
-    if (label !== undefined) block = and(block, compare(network, 4, label * 4096, 0xfffff000));
-    this.#network += 4;
-    this.#labels++;
-    return block;
-  }
-
-  pppoeDiscovery(at: number): Block {
-    return this.carries(ETHERTYPE_PPPOED, at);
-  }
-
-  /** From here on the link is PPP, behind the six bytes of PPPoE. */
-  pppoeSession(session: number | undefined, at: number): Block {
-    let block = this.carries(ETHERTYPE_PPPOES, at);
-    const network = this.#payload + this.#network;
-    if (session !== undefined) block = and(block, compare(network, 4, session, 0xffff));
-    this.#linktype = LINKTYPE_PPP;
-    this.header = network + 6;
-    this.#type = this.header;
-    this.#payload = this.header + 2;
-    this.#network = 0;
-    return block;
-  }
-
-  way(inbound: boolean, at: number): Block {
-    const sll = this.#linktype === LINKTYPE_LINUX_SLL;
-    if (!sll && this.#linktype !== LINKTYPE_LINUX_SLL2) this.fail('no inbound or outbound', at);
-    const outgoing = sll ? compare(0, 2, SLL_OUTGOING) : compare(10, 1, SLL_OUTGOING);
-    return inbound ? not(outgoing) : outgoing;
-  }
-}
-
-/** First byte of an IP header, masked to its version. */
-const VERSIONS: Record<number, number> = { [ETHERTYPE_IPV4]: 0x40, [ETHERTYPE_IPV6]: 0x60 };
-
-/** Bytes at a fixed offset equal a value under a mask. A zero mask needs no load, as in libpcap. */
-export function compare(at: number, size: Size, value: number, mask = 0xffffffff): Block {
-  if (mask === 0) return ALWAYS;
-  const code = [loadAbsolute(at, size)];
-  if (mask !== 0xffffffff) code.push(aluConstant(ALU_AND, mask));
-  return test(code, 'eq', value);
 }

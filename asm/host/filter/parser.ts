@@ -1,16 +1,22 @@
 /**
  * The pcap-filter(7) grammar. `and` and `or` have equal precedence and group to the left; `not` binds
- * tighter; an identifier without qualifiers takes those of the primitive before it.
+ * tighter; an identifier without qualifiers takes those of the primitive before it. Words of one link
+ * type (802.11, LLC, ATM, SS7, the packet filter's log) are in special-parser.ts.
  */
 import { FilterError } from '../errors.js';
 import { parseArith } from './arith-parser.js';
-import type { Direction, Expr, Id, IdType, Qualifiers, Relation } from './ast.js';
+import type { Arith, Direction, Expr, Id, IdType, Qualifiers, Relation, Shift } from './ast.js';
 import type { Token } from './lexer.js';
 import { tokenize } from './lexer.js';
-import { CONSTANTS, PROTOCOLS, REFUSED } from './names.js';
+import { KEYWORDS, PROTOCOLS, WLAN_ADDRESSES } from './names.js';
+import { parseSpecial, parseWlan } from './special-parser.js';
 
 const NEST_MAX = 200;
-const TYPES = new Set<string>(['host', 'net', 'port', 'portrange', 'proto']);
+const TYPES = ['host', 'net', 'port', 'portrange', 'proto', 'protochain', 'gateway'] as const;
+/** These stand after a protocol only, not after a direction. */
+const UNDIRECTED: ReadonlySet<IdType> = new Set(['proto', 'protochain', 'gateway']);
+const SHIFTS = ['vlan', 'mpls', 'pppoed', 'pppoes', 'geneve'] as const satisfies readonly Shift[];
+const ARITHMETIC = /^(?:[-+*/%&|^=<>]|<<|>>|[=!<>]=)$/;
 const RELATIONS: Record<string, Relation> = {
   '=': '=',
   '==': '=',
@@ -20,10 +26,6 @@ const RELATIONS: Record<string, Relation> = {
   '>': '>',
   '>=': '>=',
 };
-const RESERVED = new Set([
-  'and', 'or', 'not', 'src', 'dst', 'len', 'less', 'greater', 'broadcast', 'multicast', 'vlan', 'mpls', 'pppoed',
-  'pppoes', 'inbound', 'outbound', 'mask', ...TYPES, ...Object.keys(PROTOCOLS), ...Object.keys(REFUSED),
-]); // biome-ignore format: a list of words
 
 /** Throws FilterError. A blank expression is not an expression: callers leave it out. */
 export function parseFilter(text: string): Expr {
@@ -43,6 +45,7 @@ export function parseFilter(text: string): Expr {
 export class Parser {
   #at = 0;
   #nest = 0;
+  /** Qualifiers of the operand before `and` or `or`; undefined when it had none to pass on. */
   #last: Qualifiers | undefined;
   /** The mistake that stopped the longest try at arithmetic. */
   furthest: FilterError | undefined;
@@ -66,7 +69,8 @@ export class Parser {
   /** Whether the token is this keyword or symbol. An escaped word is a name, never a keyword. */
   is(text: string): boolean {
     const { token } = this;
-    return (token.kind === 'word' || token.kind === 'symbol') && token.text === text;
+    if (token.kind === 'symbol') return token.text === text;
+    return token.kind === 'word' && !token.escaped && token.text === text;
   }
 
   accept(...texts: string[]): boolean {
@@ -99,6 +103,11 @@ export class Parser {
     return value;
   }
 
+  startsProtocol(): boolean {
+    const { token } = this;
+    return token.kind === 'word' && !token.escaped && Object.hasOwn(PROTOCOLS, token.text);
+  }
+
   expression(): Expr {
     let left = this.#term();
     for (;;) {
@@ -112,12 +121,26 @@ export class Parser {
     if (this.accept('not', '!')) return { kind: 'not', operand: this.nested(() => this.#term()) };
     const relation = this.#relation();
     if (relation) return relation;
-    if (this.accept('(')) {
-      const expr = this.nested(() => this.expression());
-      this.expect(')');
-      return expr;
-    }
-    return this.#primitive();
+    if (!this.is('(')) return this.#primitive();
+    if (this.#last && this.#listStarts()) return this.#ids(this.#last);
+    const before = this.#last;
+    this.advance();
+    const expr = this.nested(() => this.expression());
+    this.expect(')');
+    this.#last = before;
+    return expr;
+  }
+
+  /** Whether what the parenthesis opens is a list of identifiers, as in `port 80 or (443 or 8080)`. */
+  #listStarts(): boolean {
+    let ahead = 0;
+    while (['(', '!', 'not'].includes(this.peek(ahead).text) && !isEscaped(this.peek(ahead))) ahead++;
+    const token = this.peek(ahead);
+    if (!startsId(token)) return false;
+    if (token.kind !== 'number') return true;
+    do ahead++;
+    while (this.peek(ahead).text === ')');
+    return !ARITHMETIC.test(this.peek(ahead).text);
   }
 
   /** An arithmetic comparison, if one starts here; else nothing is consumed. */
@@ -128,10 +151,11 @@ export class Parser {
     const at = this.token.at;
     try {
       const left = parseArith(this);
-      const operator = this.token.kind === 'symbol' ? RELATIONS[this.token.text] : undefined;
+      const operator = this.acceptRelation();
       if (operator) {
-        this.advance();
-        return { kind: 'relation', at, operator, left, right: parseArith(this) };
+        const right: Arith = parseArith(this);
+        this.#last = undefined;
+        return { kind: 'relation', at, operator, left, right };
       }
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
@@ -142,21 +166,24 @@ export class Parser {
     return undefined;
   }
 
+  acceptRelation(): Relation | undefined {
+    const operator = this.token.kind === 'symbol' ? RELATIONS[this.token.text] : undefined;
+    if (operator) this.advance();
+    return operator;
+  }
+
   #mayBeArithmetic(): boolean {
     const { token } = this;
-    if (token.kind === 'number') return this.peek().kind === 'symbol' && this.peek().text !== ')';
+    if (token.kind === 'number') return ARITHMETIC.test(this.peek().text);
     if (token.kind === 'symbol') return token.text === '(' || token.text === '-';
-    if (token.kind !== 'word' || token.escaped) return false;
-    return (
-      token.text === 'len' || token.text in CONSTANTS || (token.text in PROTOCOLS && this.peek().text === '[')
-    );
+    return this.is('len') || this.is('length') || (this.startsProtocol() && this.peek().text === '[');
   }
 
   #primitive(): Expr {
-    const { token } = this;
-    if (token.kind === 'word' && !token.escaped && token.text in REFUSED)
-      throw new FilterError(`'${token.text}' ${REFUSED[token.text]}`, token.at);
-    return this.#sized() ?? this.#shift() ?? this.#qualified();
+    const other = this.#sized() ?? this.#shift() ?? parseSpecial(this);
+    if (!other) return this.#qualified();
+    this.#last = undefined;
+    return other;
   }
 
   /** `less N`, `greater N`, `inbound`, `outbound`. */
@@ -165,7 +192,7 @@ export class Parser {
     const less = this.is('less');
     if (less || this.is('greater')) {
       this.advance();
-      const right = { kind: 'constant' as const, at: this.token.at, value: this.#number() };
+      const right = { kind: 'constant' as const, at: this.token.at, value: this.number() };
       return { kind: 'relation', at, operator: less ? '<=' : '>=', left: { kind: 'length', at }, right };
     }
     const inbound = this.is('inbound');
@@ -176,14 +203,26 @@ export class Parser {
 
   #shift(): Expr | undefined {
     const { at } = this.token;
-    const which = (['vlan', 'mpls', 'pppoed', 'pppoes'] as const).find((word) => this.is(word));
+    const which = SHIFTS.find((word) => this.is(word));
     if (!which) return undefined;
     this.advance();
-    const takesNumber = which !== 'pppoed' && this.token.kind === 'number';
-    return { kind: 'shift', at, which, number: takesNumber ? this.#number() : undefined };
+    const number = which === 'pppoed' ? undefined : this.#optionalNumber();
+    return { kind: 'shift', at, which, number };
   }
 
-  #number(): number {
+  #optionalNumber(): number | undefined {
+    let ahead = 0;
+    while (this.peek(ahead).text === '(') ahead++;
+    return this.peek(ahead).kind === 'number' ? this.number() : undefined;
+  }
+
+  /** A number, also in parentheses. */
+  number(): number {
+    if (this.accept('(')) {
+      const value = this.nested(() => this.number());
+      this.expect(')');
+      return value;
+    }
     const { token } = this;
     if (token.kind !== 'number') this.fail('expected a number');
     this.advance();
@@ -193,46 +232,39 @@ export class Parser {
   /** [protocol] [direction] [type] id, or a protocol alone, or an id that borrows its qualifiers. */
   #qualified(): Expr {
     const { at } = this.token;
-    const protocol = this.#protocol();
+    const protocol = this.startsProtocol() ? PROTOCOLS[this.advance().text] : undefined;
     const which = (['broadcast', 'multicast'] as const).find((word) => this.accept(word));
+    const wlan = which ? undefined : parseWlan(this, at);
+    if (which || wlan) this.#last = undefined;
     if (which) return { kind: 'cast', at, protocol, which };
+    if (wlan) return wlan;
     const direction = this.#direction();
-    const type = this.#type();
-    if (!direction && !type) {
-      if (protocol) {
-        this.#last = { protocol };
-        return { kind: 'protocol', at, name: protocol };
-      }
-      if (!this.#last || !this.#startsId())
-        this.fail('expected a primitive such as host, net, port, tcp or vlan');
+    const type = this.#type(direction);
+    if (direction || type) {
+      this.#last = {
+        ...(protocol && { protocol }),
+        ...(direction && { direction }),
+        ...(type && { type }),
+      };
       return this.#ids(this.#last);
     }
-    const qualifiers: Qualifiers = {
-      ...(protocol && { protocol }),
-      ...(direction && { direction }),
-      ...(type && { type }),
-    };
-    this.#last = qualifiers;
-    return this.#ids(qualifiers);
-  }
-
-  #startsId(): boolean {
-    const { token } = this;
-    if (token.kind === 'word') return token.escaped || !RESERVED.has(token.text);
-    return token.kind !== 'symbol' && token.kind !== 'end';
-  }
-
-  #protocol(): string | undefined {
-    const { token } = this;
-    if (token.kind !== 'word' || token.escaped || !(token.text in PROTOCOLS)) return undefined;
-    this.advance();
-    return PROTOCOLS[token.text];
+    if (protocol) {
+      this.#last = undefined;
+      return { kind: 'protocol', at, name: protocol };
+    }
+    if (!this.#last || !startsId(this.token))
+      this.fail('expected a primitive such as host, net, port, tcp or vlan');
+    return this.#ids(this.#last);
   }
 
   #direction(): Direction | undefined {
-    const first = (['src', 'dst'] as const).find((word) => this.is(word));
+    const { token } = this;
+    if (token.kind !== 'word' || token.escaped) return undefined;
+    const address = Object.hasOwn(WLAN_ADDRESSES, token.text) ? WLAN_ADDRESSES[token.text] : undefined;
+    const first = address ?? (['src', 'dst'] as const).find((word) => this.is(word));
     if (!first) return undefined;
     this.advance();
+    if (address) return address;
     const other = first === 'src' ? 'dst' : 'src';
     const joined =
       this.is('or') || this.is('||') ? 'or' : this.is('and') || this.is('&&') ? 'and' : undefined;
@@ -243,15 +275,12 @@ export class Parser {
     return joined;
   }
 
-  #type(): IdType | undefined {
-    const { token } = this;
-    if (token.kind !== 'word' || token.escaped || !TYPES.has(token.text)) {
-      if (token.kind === 'word' && !token.escaped && token.text in REFUSED)
-        throw new FilterError(`'${token.text}' ${REFUSED[token.text]}`, token.at);
-      return undefined;
-    }
+  #type(direction: Direction | undefined): IdType | undefined {
+    const type = TYPES.find((word) => this.is(word));
+    if (!type) return undefined;
+    if (direction && UNDIRECTED.has(type)) this.fail(`'${direction}' does not apply to '${type}'`);
     this.advance();
-    return token.text as IdType;
+    return type;
   }
 
   /** One identifier, or a parenthesized list: `port (80 or 443)`. */
@@ -270,60 +299,64 @@ export class Parser {
 
   #id(): Id {
     const { token } = this;
+    if (!startsId(token)) return this.fail('expected an address, number or name');
+    this.advance();
     switch (token.kind) {
       case 'number':
-        this.advance();
-        return this.is('/')
-          ? this.#mask(promoteNet(token.value), 32)
-          : { kind: 'number', value: token.value };
-      case 'range':
-        this.advance();
-        return { kind: 'range', low: token.low, high: token.high };
+        return { kind: 'number', value: token.value };
       case 'ipv4':
-        this.advance();
-        return this.#mask(token.address, token.bits);
+        return this.#mask(token.text, token.address, token.bits);
       case 'ipv6':
-        this.advance();
         return this.#prefix(token.words);
       case 'mac':
-        this.advance();
         return { kind: 'mac', bytes: token.bytes };
-      case 'word':
-        if (!token.escaped && RESERVED.has(token.text))
-          return this.fail('expected an address, number or name');
-        this.advance();
-        return { kind: 'name', text: token.text.replace(/^\\/, '') };
+      case 'arcnet':
+        return { kind: 'arcnet', byte: token.byte };
       default:
-        return this.fail('expected an address, number or name');
+        return { kind: 'name', text: token.text.replace(/^\\/, '') };
     }
   }
 
   /** `/LENGTH` or `mask ADDRESS` after an IPv4 address; `bits` of it were written out. */
-  #mask(address: number, bits: number): Id {
+  #mask(text: string, address: number, bits: number): Id {
     const { at } = this.token;
     if (this.accept('/')) {
-      const length = this.#number();
-      if (length > 32) throw new FilterError('mask length must be <= 32', at);
-      return ipv4Net(address, maskOf(length), at);
+      const { token } = this;
+      if (token.kind !== 'number') this.fail('expected a mask length');
+      this.advance();
+      if (token.value > 32) throw new FilterError('mask length must be <= 32', at);
+      return ipv4Net(text, address, maskOf(token.value), at);
     }
     if (this.accept('mask')) {
       const { token } = this;
       if (token.kind !== 'ipv4') this.fail('expected a netmask');
       this.advance();
-      return ipv4Net(address, token.address, at);
+      return ipv4Net(text, address, token.address, at);
     }
-    return { kind: 'ipv4', address, mask: maskOf(bits), masked: false };
+    return { kind: 'ipv4', text, address, mask: maskOf(bits), masked: false };
   }
 
   #prefix(words: readonly number[]): Id {
     const { at } = this.token;
     if (!this.accept('/')) return { kind: 'ipv6', words, prefix: 128, masked: false };
-    const prefix = this.#number();
+    const { token } = this;
+    if (token.kind !== 'number') this.fail('expected a prefix length');
+    this.advance();
+    const prefix = token.value;
     if (prefix > 128) throw new FilterError('prefix length must be <= 128', at);
     const host = words.some((word, i) => (word & ~maskOf(Math.min(32, Math.max(0, prefix - i * 32)))) !== 0);
     if (host) throw new FilterError(`non-network bits set before '/${prefix}'`, at);
-    return { kind: 'ipv6', words, prefix, masked: true };
+    return { kind: 'ipv6', words, prefix, masked: prefix !== 128 };
   }
+}
+
+function isEscaped(token: Token): boolean {
+  return token.kind === 'word' && token.escaped;
+}
+
+function startsId(token: Token): boolean {
+  if (token.kind === 'word') return token.escaped || !KEYWORDS.has(token.text);
+  return token.kind !== 'symbol' && token.kind !== 'end';
 }
 
 /** The top `bits` bits of 32. */
@@ -331,14 +364,7 @@ export function maskOf(bits: number): number {
   return bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
 }
 
-/** `net 10` means 10.0.0.0: a short number is moved to the top. */
-export function promoteNet(value: number): number {
-  let address = value >>> 0;
-  while (address && address < 0x1000000) address *= 256;
-  return address;
-}
-
-function ipv4Net(address: number, mask: number, at: number): Id {
+function ipv4Net(text: string, address: number, mask: number, at: number): Id {
   if ((address & ~mask) !== 0) throw new FilterError('non-network bits set in the address', at);
-  return { kind: 'ipv4', address, mask, masked: true };
+  return { kind: 'ipv4', text, address, mask, masked: true };
 }

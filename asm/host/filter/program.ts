@@ -3,6 +3,7 @@
  * with wide jumps. Blocks are evaluated left to right and stop early, as libpcap's are: the order
  * matters, because a load beyond the captured bytes rejects the packet.
  */
+import { SNAPLEN_DEFAULT } from '../../../proto/gen/constants.js';
 
 /** One instruction; jt and jf are distances, as in classic BPF. */
 export interface Insn {
@@ -18,6 +19,8 @@ export type Comparison = 'eq' | 'gt' | 'ge' | 'set';
 const SIZE_BITS: Record<Size, number> = { 4: 0x00, 2: 0x08, 1: 0x10 };
 const COMPARISONS: Record<Comparison, number> = { eq: 0x10, gt: 0x20, ge: 0x30, set: 0x40 };
 const SOURCE_X = 0x08;
+const JUMP = 0x05;
+const RETURN = 0x06;
 
 export const insn = (code: number, k = 0): Insn => ({ code, jt: 0, jf: 0, k: k >>> 0 });
 export const loadAbsolute = (at: number, size: Size): Insn => insn(0x20 | SIZE_BITS[size], at);
@@ -26,13 +29,64 @@ export const loadImmediate = (value: number): Insn => insn(0x00, value);
 export const loadLength = (): Insn => insn(0x80);
 export const loadCell = (cell: number): Insn => insn(0x60, cell);
 export const storeCell = (cell: number): Insn => insn(0x02, cell);
+export const loadXImmediate = (value: number): Insn => insn(0x01, value);
+export const loadXCell = (cell: number): Insn => insn(0x61, cell);
+export const storeXCell = (cell: number): Insn => insn(0x03, cell);
 /** X = 4 * (byte at & 15): an IPv4 header's length. */
 export const loadHeaderLength = (at: number): Insn => insn(0xb1, at);
 export const moveToX = (): Insn => insn(0x07);
 export const moveToA = (): Insn => insn(0x87);
-/** `operation` is the BPF_ALU operation's bits. */
-export const aluConstant = (operation: number, k: number): Insn => insn(0x04 | operation, k);
-export const aluX = (operation: number): Insn => insn(0x04 | SOURCE_X | operation);
+
+/** BPF_ALU operations, the bits of their codes. */
+export const ALU = {
+  '+': 0x00,
+  '-': 0x10,
+  '*': 0x20,
+  '/': 0x30,
+  '|': 0x40,
+  '&': 0x50,
+  '<<': 0x60,
+  '>>': 0x70,
+  negate: 0x80,
+  '%': 0x90,
+  '^': 0xa0,
+} as const;
+export type AluOperation = keyof typeof ALU;
+export const aluConstant = (operation: AluOperation, k: number): Insn => insn(0x04 | ALU[operation], k);
+export const aluX = (operation: AluOperation): Insn => insn(0x04 | SOURCE_X | ALU[operation]);
+
+/** Code with jumps of its own: `label` marks a place; `jump` tests A against k, `go` always jumps. */
+export type Step =
+  | Insn
+  | { label: string }
+  | { jump: Comparison; k: number; yes: string; no: string }
+  | { go: string };
+
+/** Resolves the labels; '' is the next step, 'end' what follows the code. Backward only by `go`. */
+export function sequence(steps: readonly Step[]): Insn[] {
+  const places = new Map<string, number>();
+  let length = 0;
+  for (const step of steps) {
+    if ('label' in step) places.set(step.label, length);
+    else length++;
+  }
+  places.set('end', length);
+  const out: Insn[] = [];
+  const distance = (label: string): number => (label === '' ? 0 : places.get(label)! - out.length - 1);
+  for (const step of steps) {
+    if ('label' in step) continue;
+    if ('go' in step) out.push(insn(JUMP, distance(step.go)));
+    else if ('jump' in step)
+      out.push({
+        code: JUMP | COMPARISONS[step.jump],
+        k: step.k >>> 0,
+        jt: distance(step.yes),
+        jf: distance(step.no),
+      });
+    else out.push(step);
+  }
+  return out;
+}
 
 export type Block =
   | { kind: 'always'; value: boolean }
@@ -60,17 +114,18 @@ export function or(...blocks: readonly Block[]): Block {
   return blocks.reduce((left, right) => join('or', left, right));
 }
 
+/** A constant on the left decides at once. One on the right does not: what is left of it may reject. */
 function join(kind: 'and' | 'or', left: Block, right: Block): Block {
   const deciding = kind === 'or';
   if (left.kind === 'always') return left.value === deciding ? left : right;
   if (right.kind === 'always' && right.value !== deciding) return left;
-  // As libpcap's optimizer: what comes before a constant outcome has no effect left and is dropped.
-  if (right.kind === 'always') return right;
   return { kind, left, right };
 }
 
+/** A place in the program; one that stands for no code of its own is the same as another. */
 interface Label {
   at: number;
+  same?: Label;
 }
 interface Jump {
   from: number;
@@ -78,46 +133,65 @@ interface Jump {
   onFalse: Label;
 }
 
-const RETURN = 0x06;
-
-/** Accepts with 0xffffffff, rejects with 0. */
-export function assemble(block: Block): Insn[] {
+/** Accepts with SNAPLEN_DEFAULT, as tcpdump's programs, and rejects with 0. `before` runs ahead of all tests but `guard`. */
+export function assemble(block: Block, before: readonly Insn[] = [], guard: Block = ALWAYS): Insn[] {
   const out: Insn[] = [];
   const jumps: Jump[] = [];
   const accept: Label = { at: 0 };
   const reject: Label = { at: 0 };
-  if (block.kind === 'always') return [insn(RETURN, block.value ? 0xffffffff : 0)];
-  emit(block, accept, reject, out, jumps);
-  accept.at = out.push(insn(RETURN, 0xffffffff)) - 1;
-  reject.at = out.push(insn(RETURN, 0)) - 1;
-  for (const { from, onTrue, onFalse } of jumps) {
-    out[from]!.jt = onTrue.at - from - 1;
-    out[from]!.jf = onFalse.at - from - 1;
+  const start: Label = { at: 0 };
+  const rest: Label = { at: 0 };
+  emit(guard, start, rest, reject, out, jumps);
+  if (before.length > 0) {
+    rest.at = out.length;
+    out.push(...before);
   }
+  const body: Label = before.length > 0 ? { at: 0 } : rest;
+  emit(block, body, accept, reject, out, jumps);
+  if (out.length === 0) return [insn(RETURN, settled(body) === accept ? SNAPLEN_DEFAULT : 0)];
+  // A constant outcome behind code that only may reject.
+  if (body.same) jumps.push({ from: out.push(insn(JUMP)) - 1, onTrue: body, onFalse: body });
+  accept.at = out.push(insn(RETURN, SNAPLEN_DEFAULT)) - 1;
+  reject.at = out.push(insn(RETURN, 0)) - 1;
+  for (const { from, onTrue, onFalse } of jumps) link(out[from]!, from, settled(onTrue), settled(onFalse));
   return out;
 }
 
-function emit(block: Block, onTrue: Label, onFalse: Label, out: Insn[], jumps: Jump[]): void {
+function link(out: Insn, from: number, onTrue: Label, onFalse: Label): void {
+  const jt = onTrue.at - from - 1;
+  if (out.code === JUMP) out.k = jt;
+  else Object.assign(out, { jt, jf: onFalse.at - from - 1 });
+}
+
+function settled(label: Label): Label {
+  let place = label;
+  while (place.same) place = place.same;
+  return place;
+}
+
+/** `here` is where the block starts, for those that jump to it. */
+function emit(block: Block, here: Label, onTrue: Label, onFalse: Label, out: Insn[], jumps: Jump[]): void {
   switch (block.kind) {
     case 'always':
-      throw new Error('constant blocks are joined away');
+      here.same = block.value ? onTrue : onFalse;
+      return;
     case 'not':
-      emit(block.operand, onFalse, onTrue, out, jumps);
+      emit(block.operand, here, onFalse, onTrue, out, jumps);
       return;
     case 'and':
     case 'or': {
       const next: Label = { at: 0 };
-      if (block.kind === 'and') emit(block.left, next, onFalse, out, jumps);
-      else emit(block.left, onTrue, next, out, jumps);
-      next.at = out.length;
-      emit(block.right, onTrue, onFalse, out, jumps);
+      if (block.kind === 'and') emit(block.left, here, next, onFalse, out, jumps);
+      else emit(block.left, here, onTrue, next, out, jumps);
+      emit(block.right, next, onTrue, onFalse, out, jumps);
       return;
     }
     case 'test': {
-      out.push(...block.code);
+      here.at = out.length;
+      out.push(...block.code.map((one) => ({ ...one })));
       jumps.push({ from: out.length, onTrue, onFalse });
       const source = block.k === null ? SOURCE_X : 0;
-      out.push(insn(0x05 | COMPARISONS[block.comparison] | source, block.k ?? 0));
+      out.push(insn(JUMP | COMPARISONS[block.comparison] | source, block.k ?? 0));
     }
   }
 }

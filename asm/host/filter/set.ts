@@ -1,20 +1,39 @@
-/** The engine's filter: parsed once, compiled for each linktype when its first packet comes. */
+/**
+ * The engine's filter: parsed once, compiled for each linktype when its first packet comes, and emitted
+ * as WebAssembly once enough bytes went through it. Where that is refused (a content security policy
+ * without wasm-unsafe-eval, a size limit of the browser) the module interprets, with the same results.
+ */
 import { LINKTYPE_ETHERNET } from '../../../proto/gen/constants.js';
 import { FilterError } from '../errors.js';
 import type { Module } from '../module.js';
 import type { Expr } from './ast.js';
+import { mentions } from './ast.js';
 import { compileFilter } from './compile.js';
+import { emitFilter } from './emit.js';
 import { LinkError } from './link.js';
 import { parseFilter } from './parser.js';
 import type { Insn } from './program.js';
 import { assemble, NEVER } from './program.js';
 
 const SWAPPED = 0x80000000;
+/** Compiling takes as long as interpreting some thousand packets. */
+const EMIT_AFTER_BYTES = 1 << 18;
+const ACTIVE = 1;
+const WANTS_WAY = 2;
+const FORMAT_PCAPNG = 16;
 
 export class FilterSet {
   readonly #module: Module;
   #expr: Expr | null = null;
   #problem: string | null = null;
+  /** Programs in the order they were added, which is how the module counts them; null once emitted or refused. */
+  #programs: (readonly Insn[] | null)[] = [];
+  #emitted = 0;
+  #bytes = 0;
+  /** First of the table's entries that are the filter's; 0 before the table was grown. */
+  #table = 0;
+  /** Bytes after which programs are emitted; Infinity once that was refused. */
+  emitAfter = EMIT_AFTER_BYTES;
 
   constructor(module: Module) {
     this.#module = module;
@@ -26,12 +45,22 @@ export class FilterSet {
     if (expr) this.#check(expr);
     this.#expr = expr;
     this.#problem = null;
-    this.#module.fn.filter_clear(expr ? 1 : 0);
+    this.#programs = [];
+    this.#emitted = 0;
+    this.#bytes = 0;
+    this.#module.fn.filter_clear(
+      expr ? ACTIVE | (mentions(expr, ({ kind }) => kind === 'way') ? WANTS_WAY : 0) : 0,
+    );
   }
 
   /** Why packets of some linktype met so far cannot match at all; null when there are none such. */
   get problem(): string | null {
     return this.#problem;
+  }
+
+  /** How many programs run as functions of their own; the others are interpreted. */
+  get emitted(): number {
+    return this.#emitted;
   }
 
   /** Mistakes that no linktype can mend are found now, with Ethernet's program. */
@@ -51,6 +80,8 @@ export class FilterSet {
     if (!address) {
       // All room is taken by other linktypes: they ask again when they come back.
       fn.filter_restart();
+      this.#programs = [];
+      this.#emitted = 0;
       address = fn.filter_add(key, program.length);
     }
     const stride = constant('INSN_STRIDE');
@@ -62,11 +93,45 @@ export class FilterSet {
       view.setUint16(at + constant('INSN_JF'), jf, true);
       view.setUint32(at + constant('INSN_K'), k, true);
     });
+    this.#programs.push(program);
+  }
+
+  /** Call after packets went through: emits the programs still interpreted, once that pays. */
+  settle(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes < this.emitAfter) return;
+    this.#programs.forEach((program, slot) => {
+      if (program) this.#emit(slot, program);
+    });
+  }
+
+  #emit(slot: number, program: readonly Insn[]): void {
+    this.#programs[slot] = null;
+    const code = emitFilter(program, {
+      caplenMax: this.#module.constant('CAPLEN_MAX'),
+      wayBase: this.#module.constant('WAY_BASE'),
+    });
+    if (!code) return;
+    try {
+      const { memory, table } = this.#module.fn;
+      const { match } = new WebAssembly.Instance(new WebAssembly.Module(code), { engine: { memory } })
+        .exports;
+      this.#table ||= table.grow(this.#module.constant('SLOT_MAX'));
+      table.set(this.#table + slot, match);
+      this.#module.fn.filter_call(slot, this.#table + slot);
+      this.#emitted++;
+    } catch {
+      this.emitAfter = Number.POSITIVE_INFINITY;
+    }
   }
 
   #compile(key: number): Insn[] {
     try {
-      return compileFilter(this.#expr!, { linktype: key & 0xffff, swapped: (key & SWAPPED) !== 0 });
+      return compileFilter(this.#expr!, {
+        linktype: key & 0xffff,
+        swapped: (key & SWAPPED) !== 0,
+        directions: this.#module.fn.format() >= FORMAT_PCAPNG,
+      });
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
       this.#problem ??= error.message;

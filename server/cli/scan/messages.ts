@@ -13,6 +13,8 @@ export interface ScanTask {
   filter: string | null;
   /** Null: the whole file. */
   part: Part | null;
+  /** Only `matched` is wanted: packets need no decoding. */
+  countOnly: boolean;
 }
 
 export interface ScanResult {

@@ -61,10 +61,10 @@ function tasksOf(
   file: string,
   { filter, threads, countOnly, part_bytes = PART_BYTES }: ScanOptions,
 ): ScanTask[] {
-  const whole = [{ file, filter, part: null }];
+  const whole = [{ file, filter, countOnly, part: null }];
   if (!countOnly || threads === 1 || !statSync(file, { throwIfNoEntry: false })?.isFile()) return whole;
   try {
-    return split(file, part_bytes)?.map((part) => ({ file, filter, part })) ?? whole;
+    return split(file, part_bytes)?.map((part) => ({ file, filter, countOnly, part })) ?? whole;
   } catch {
     return whole; // the scan will say why it cannot be read
   }

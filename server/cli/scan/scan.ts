@@ -2,7 +2,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Engine } from '../../../asm/host/index.js';
 import { readCapture } from '../capture.js';
-import { CHUNK_BYTES } from '../input.js';
 import type { Part, ScanResult, ScanTask } from './messages.js';
 
 /** `onRead` gets the bytes read since it was called last. Throws FilterError. */
@@ -13,9 +12,7 @@ export async function scan(
 ): Promise<ScanResult> {
   engine.reset();
   engine.setFilter(task.filter); // also forgets what the file before had no program for
-  const error = task.part
-    ? scanPart(engine, task.file, task.part, onRead)
-    : await scanFile(engine, task.file, onRead);
+  const error = task.part ? scanPart(engine, task, task.part, onRead) : await scanFile(engine, task, onRead);
   return {
     format: engine.format,
     totals: engine.totals(),
@@ -25,9 +22,14 @@ export async function scan(
   };
 }
 
-function scanFile(engine: Engine, file: string, onRead: (more: number) => void): Promise<string | null> {
+function scanFile(
+  engine: Engine,
+  { file, countOnly }: ScanTask,
+  onRead: (more: number) => void,
+): Promise<string | null> {
   let before = 0;
   return readCapture(engine, file, undefined, {
+    countOnly,
     onRead: (bytes) => {
       onRead(bytes - before);
       before = bytes;
@@ -36,30 +38,39 @@ function scanFile(engine: Engine, file: string, onRead: (more: number) => void):
 }
 
 /** A part that does not read as whole blocks is an error; the caller then reads the file as a whole. */
-function scanPart(engine: Engine, file: string, part: Part, onRead: (more: number) => void): string | null {
+function scanPart(
+  engine: Engine,
+  { file, countOnly }: ScanTask,
+  part: Part,
+  onRead: (more: number) => void,
+): string | null {
   engine.begin();
   const fd = openSync(file, 'r');
   try {
-    pushRange(engine, fd, 0, part.head_bytes, () => {});
-    pushRange(engine, fd, part.from, part.to, onRead);
+    feedRange(engine, fd, 0, part.head_bytes, countOnly, () => {});
+    feedRange(engine, fd, part.from, part.to, countOnly, onRead);
   } finally {
     closeSync(fd);
   }
   return engine.end()?.message ?? null;
 }
 
-function pushRange(
+/** Bytes are read into the engine's own memory. */
+function feedRange(
   engine: Engine,
   fd: number,
   from: number,
   to: number,
+  countOnly: boolean,
   onRead: (more: number) => void,
 ): void {
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, to - from));
   for (let at = from; at < to && !engine.error; ) {
-    const length = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at);
+    const room = engine.room();
+    const length = readSync(fd, room, 0, Math.min(room.length, to - at), at);
     if (length === 0) break;
-    engine.push(buffer.subarray(0, length));
+    const chunk = room.subarray(0, length);
+    if (countOnly) engine.scan(chunk);
+    else engine.push(chunk);
     at += length;
     onRead(length);
   }
