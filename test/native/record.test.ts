@@ -303,10 +303,10 @@ test('-w - streams; a reader that leaves ends the run cleanly', async () => {
   assert.is(out.code, 0);
   assert.is(walkBlocks(out.stdout).packets, 5000);
   assert.is(out.ledgers.at(-1)!.stored, 5000);
-  const shell = spawnSync('sh', ['-c', `${ASAN} --ring=synth -w - | tcpdump -nr - -c 50 --count`], {
-    encoding: 'utf8',
-  });
+  const pipe = `{ ${ASAN} --ring=synth --synth pps=5000 -w -; echo exit $? >&2; } | tcpdump -nr - -c 50 --count`;
+  const shell = spawnSync('sh', ['-c', pipe], { encoding: 'utf8' });
   assert.match(shell.stdout, /50 packets/);
+  assert.match(shell.stderr, /"store_drops":[1-9][^\n]*\n(?:[^{\n]*\n)*exit 0/, 'it took what it wanted');
   assert.not.match(shell.stderr, /Sanitizer|rror:/);
 });
 
