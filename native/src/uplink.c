@@ -199,7 +199,7 @@ static void connect_now(struct uplink *u) {
   struct lws_client_connect_info info = {.context = u->context,
                                          .address = u->gateway.host,
                                          .host = u->gateway.authority,
-                                         .origin = u->gateway.host,
+                                         .origin = NULL,  // no browser: RFC 6455 10.2 leaves it out, and a gateway compares it with Host
                                          .port = u->gateway.port,
                                          .path = u->gateway.path,
                                          .protocol = NULL,

@@ -325,6 +325,7 @@ test('IPv6, and a URL without a path: the Host header and /ws/ingest', async () 
       assert.equal(messages, []);
       const [request] = gateway.requests;
       assert.is(request!.headers.host, `${authority}:${gateway.port}`);
+      assert.is(request!.headers.origin, undefined, 'only browsers have an origin');
       assert.is(request!.url, path.length > 1 ? path : '/ws/ingest');
     }
     await gateway.close();
