@@ -26,6 +26,12 @@ static uint16_t load16(uint32_t address) {
   return v;
 }
 
+static uint32_t load32(uint32_t address) {
+  uint32_t v;
+  memcpy(&v, at(address), sizeof v);
+  return v;
+}
+
 static uint64_t load64(uint32_t address) {
   uint64_t v;
   memcpy(&v, at(address), sizeof v);
@@ -41,41 +47,47 @@ static bool feed(FILE *file) {
   return Z_ringtapZ_push(&engine, (uint32_t)n, 0) == CONSTANT(GO);
 }
 
-static uint64_t flow_bytes(uint32_t entry) {
-  return load64(entry + CONSTANT(FLOW_BYTES_A)) + load64(entry + CONSTANT(FLOW_BYTES_B));
+// Counter `which` of entry `number`: 32 bits in its first part, 16 above them in the second.
+static uint64_t counter(uint32_t number, uint32_t which) {
+  uint32_t low = load32(Z_ringtapZ_flow_entry(&engine, number) + CONSTANT(FLOW_PACKETS_A) + 4 * which);
+  uint16_t high = load16(Z_ringtapZ_flow_more(&engine, number) + CONSTANT(MORE_CARRIES) + 2 * which);
+  return (uint64_t)high << 32 | low;
 }
 
+enum { PACKETS = 0, WIRE = 2 };  // each of A, then of B
+
+static uint64_t both(uint32_t number, uint32_t which) { return counter(number, which) + counter(number, which + 1); }
+
 static int by_bytes(const void *a, const void *b) {
-  uint64_t x = flow_bytes(*(const uint32_t *)a), y = flow_bytes(*(const uint32_t *)b);
+  uint64_t x = both(*(const uint32_t *)a, WIRE), y = both(*(const uint32_t *)b, WIRE);
   return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static void print_end(uint32_t entry, int side) {
+static void print_end(uint32_t number, uint32_t side) {
   char text[INET6_ADDRSTRLEN] = "";
+  uint32_t entry = Z_ringtapZ_flow_entry(&engine, number), more = Z_ringtapZ_flow_more(&engine, number);
   bool v4 = ((load16(entry + CONSTANT(FLOW_KIND)) >> 8) & 15) == 4;
-  uint32_t v6 = side ? CONSTANT(FLOW_B0) : CONSTANT(FLOW_A0);
-  uint32_t address = entry + (v4 ? CONSTANT(FLOW_ADDRS) + 4u * side : v6);
-  inet_ntop(v4 ? AF_INET : AF_INET6, at(address), text, sizeof text);
-  printf(" %s:%u", text, ntohs(load16(entry + CONSTANT(FLOW_PORTS) + 2u * side)));
+  uint32_t v6 = more + (side ? CONSTANT(MORE_B0) : CONSTANT(MORE_A0));
+  inet_ntop(v4 ? AF_INET : AF_INET6, at(v4 ? entry + CONSTANT(FLOW_ADDRS) + 4 * side : v6), text, sizeof text);
+  printf(" %s:%u", text, ntohs(load16(entry + CONSTANT(FLOW_PORTS) + 2 * side)));
 }
 
-static void print_flow(uint32_t entry) {
-  uint64_t packets = load64(entry + CONSTANT(FLOW_PACKETS_A)) + load64(entry + CONSTANT(FLOW_PACKETS_B));
-  printf("%u", load16(entry + CONSTANT(FLOW_KIND)) & 0xff);
-  print_end(entry, 0);
-  print_end(entry, 1);
-  printf(" %" PRIu64 " packets %" PRIu64 " bytes\n", packets, flow_bytes(entry));
+static void print_flow(uint32_t number) {
+  printf("%u", load16(Z_ringtapZ_flow_entry(&engine, number) + CONSTANT(FLOW_KIND)) & 0xff);
+  print_end(number, 0);
+  print_end(number, 1);
+  printf(" %" PRIu64 " packets %" PRIu64 " bytes\n", both(number, PACKETS), both(number, WIRE));
 }
 
 static bool print_flows(void) {
-  uint32_t count = Z_ringtapZ_flow_count(&engine);
-  uint32_t first = Z_ringtapZ_flow_entries(&engine);
-  uint32_t *entries = malloc((count + 1) * sizeof *entries);
-  if (!entries) return false;
-  for (uint32_t i = 0; i < count; i++) entries[i] = first + i * CONSTANT(FLOW_STRIDE);
-  qsort(entries, count, sizeof *entries, by_bytes);
-  for (uint32_t i = 0; i < count && i < SHOWN; i++) print_flow(entries[i]);
-  free(entries);
+  uint32_t slots = Z_ringtapZ_flow_slots(&engine), count = 0;
+  uint32_t *numbers = malloc((slots + 1) * sizeof *numbers);
+  if (!numbers) return false;
+  for (uint32_t i = 0; i < slots; i++)
+    if (load16(Z_ringtapZ_flow_entry(&engine, i) + CONSTANT(FLOW_KIND))) numbers[count++] = i;
+  qsort(numbers, count, sizeof *numbers, by_bytes);
+  for (uint32_t i = 0; i < count && i < SHOWN; i++) print_flow(numbers[i]);
+  free(numbers);
   return true;
 }
 

@@ -18,15 +18,27 @@ const capture = new Uint8Array(
 );
 const copy = () => capture.slice();
 
+/** Names of flows depend on it. */
+const options = { seed: 5n };
+
+const clients: EngineClient[] = [];
+/** An open channel would keep the process of a failed test alive. */
+test.after.each(() => {
+  for (const client of clients.splice(0)) client.close();
+});
+
 /** Client and server joined by a channel in this thread. */
 async function joined(): Promise<EngineClient> {
   const { port1, port2 } = new MessageChannel();
   serveEngine(nodeEnd(port2));
-  return EngineClient.open(nodeEnd(port1), new WebAssembly.Module(wasmBytes as Uint8Array<ArrayBuffer>));
+  const module = new WebAssembly.Module(wasmBytes as Uint8Array<ArrayBuffer>);
+  const client = await EngineClient.open(nodeEnd(port1), module, options);
+  clients.push(client);
+  return client;
 }
 
 async function local(): Promise<Engine> {
-  const engine = await Engine.load(wasmBytes as Uint8Array<ArrayBuffer>);
+  const engine = await Engine.load(wasmBytes as Uint8Array<ArrayBuffer>, options);
   engine.push(copy());
   engine.end();
   return engine;
