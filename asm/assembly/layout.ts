@@ -85,9 +85,13 @@ export class Bucket {
 export class Node {
   field: u16;
   depth: u16;
+  /** The frame's bytes it came from. */
   offset: u32;
   length: u32;
   value: u32;
+  /** Where its bytes are now, from SCRATCH_BASE: elsewhere when a decoder put fragments together. */
+  at: u32;
+  size: u32;
 }
 
 /** Row.flags */
@@ -140,7 +144,7 @@ export class FlowEntry {
 if (offsetof<FlowEntry>('firstTs') != 64) ERROR('the first line of a flow must be 64 bytes');
 if (offsetof<FlowEntry>() != 128) ERROR('a flow must be 128 bytes');
 if (offsetof<Row>() != 32) ERROR('a row must be 32 bytes');
-if (offsetof<Node>() != 16) ERROR('a node must be 16 bytes');
+if (offsetof<Node>() != 24) ERROR('a node must be 24 bytes');
 if (offsetof<Insn>() != 16) ERROR('an instruction must be 16 bytes');
 if (offsetof<Iface>() != 40) ERROR('an interface must be 40 bytes');
 

@@ -4,5 +4,6 @@ export type { EngineOptions } from './engine.js';
 export { Engine } from './engine.js';
 export { EngineError, FilterError } from './errors.js';
 export type { FlowsOptions } from './flows.js';
+export type { KeyFields } from './keyfields.js';
 export { PacketRows } from './rows.js';
 export * from './types.js';

@@ -31,12 +31,14 @@ export interface ModuleExports {
   filter_add(key: number, count: number): number;
   filter_key(): number;
   decode(linktype: number, caplen: number, wirelen: number): number;
+  digest(length: number): void;
 }
 
 const FUNCTIONS = [
   'abi_version', 'init', 'reset', 'stream_begin', 'reserve', 'push', 'resume', 'stream_end', 'error_kind',
   'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
   'flow_count', 'flow_entries', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key', 'decode',
+  'digest',
 ] as const; // biome-ignore format: a list of names
 
 /** A loaded module: its functions, its constants by name, and a view of its memory that stays valid. */
