@@ -347,7 +347,7 @@ export const FIELDS: readonly Field[] = [
   { name: 'http.request.uri', label: "Request URI", type: 'text' },
   { name: 'http.request.version', label: "Request Version", type: 'text' },
   { name: 'http.response.version', label: "Response Version", type: 'text' },
-  { name: 'http.response.code', label: "Status Code", type: 'uint' },
+  { name: 'http.response.code', label: "Status Code", type: 'text' },
   { name: 'http.response.phrase', label: "Response Phrase", type: 'text' },
   { name: 'http.host', label: "Host", type: 'text' },
   { name: 'http.user_agent', label: "User-Agent", type: 'text' },

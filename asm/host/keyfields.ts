@@ -31,8 +31,8 @@ export interface DnsFields {
 }
 
 export interface ClientHelloFields {
-  /** Highest version offered, for example `TLS 1.3`. */
-  version: string;
+  /** Highest version offered, for example `TLS 1.3`; null when the message ends before it is known. */
+  version: string | null;
   sni: string | null;
   alpn: string[];
   /** Numbers of cipher suites, extensions and groups as offered, GREASE included. */
@@ -227,14 +227,15 @@ function clientHello(
     signatures,
     alpn: names[0] ?? null,
   };
+  const whole = isWhole(message);
   return {
-    version: versionText(message),
+    version: whole || supportedVersions.length ? versionText(message) : null,
     sni: orNull(message.text('tls.handshake.extensions_server_name')),
     alpn: names.map(asciiText),
     ciphers,
     extensions,
     groups: message.numbers('tls.handshake.extensions_supported_group'),
-    ja4: isWhole(message) ? ja4(offered, digest) : null,
+    ja4: whole ? ja4(offered, digest) : null,
   };
 }
 

@@ -48,13 +48,14 @@ function fields(protocol: u32, outer: usize, p: usize, cap: usize): void {
   open(F.DNS_FLAGS, p + 2, 2, be16(p + 2));
   leaf16(F.DNS_FLAGS_RESPONSE, p + 2);
   leaf16(F.DNS_FLAGS_OPCODE, p + 2);
-  leaf16(F.DNS_FLAGS_AUTHORITATIVE, p + 2);
+  const response = byte(p + 2) & 0x80;
+  if (response) leaf16(F.DNS_FLAGS_AUTHORITATIVE, p + 2);
   leaf16(F.DNS_FLAGS_TRUNCATED, p + 2);
   leaf16(F.DNS_FLAGS_RECDESIRED, p + 2);
-  leaf16(F.DNS_FLAGS_RECAVAIL, p + 2);
-  leaf16(F.DNS_FLAGS_AUTHENTICATED, p + 2);
+  if (response) leaf16(F.DNS_FLAGS_RECAVAIL, p + 2);
+  if (response) leaf16(F.DNS_FLAGS_AUTHENTICATED, p + 2);
   leaf16(F.DNS_FLAGS_CHECKDISABLE, p + 2);
-  leaf16(F.DNS_FLAGS_RCODE, p + 2);
+  if (response) leaf16(F.DNS_FLAGS_RCODE, p + 2);
   close();
   leaf16(F.DNS_COUNT_QUERIES, p + 4);
   leaf16(F.DNS_COUNT_ANSWERS, p + 6);

@@ -31,7 +31,7 @@ function record(multicast: bool, start: usize, p: usize, cap: usize): usize {
   if (!at || cap - at < 10) return 0;
   const type = be16(at);
   const size: usize = be16(at + 8);
-  open(F.DNS_RESP, p, at + 10 + size - p, type);
+  open(F.DNS_RESP, p, least(at + 10 + size, cap) - p, type);
   name(F.DNS_RESP_NAME, p, at - p, start);
   leaf16(F.DNS_RESP_TYPE, at);
   if (type == TYPE_OPT) {

@@ -1,6 +1,6 @@
 // Geneve (RFC 8926).
 
-import { be16, be32, byte, lack } from '../cursor';
+import { be16, be32, byte, lack, least } from '../cursor';
 import * as F from '../fields';
 import { bytes, close, isTree, leaf, leaf8, leaf16, open } from '../tree';
 import { etherType } from './dispatch';
@@ -29,7 +29,7 @@ function options(p: usize, end: usize): void {
   open(F.GENEVE_OPTIONS, p, end - p);
   while (end - p >= 4 && p < end) {
     const size: usize = (byte(p + 3) & 31) << 2;
-    open(F.GENEVE_OPTION, p, 4 + size, be16(p));
+    open(F.GENEVE_OPTION, p, least(4 + size, end - p), be16(p));
     leaf16(F.GENEVE_OPTION_CLASS, p);
     leaf8(F.GENEVE_OPTION_TYPE, p + 2);
     leaf8(F.GENEVE_OPTION_LENGTH, p + 3);

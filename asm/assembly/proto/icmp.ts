@@ -19,7 +19,7 @@ export function icmp<M>(p: usize, cap: usize, wire: usize): u32 {
   if (status) return status;
   const echo = type == 0 || type == 8;
   if (isTree<M>()) {
-    open(F.ICMP, p, HEADER, type);
+    open(F.ICMP, p, nodeSize(type, cap - p), type);
     leaf8(F.ICMP_TYPE, p);
     leaf8(F.ICMP_CODE, p + 1);
     leaf16(F.ICMP_CHECKSUM, p + 2);
@@ -39,6 +39,13 @@ export function icmp<M>(p: usize, cap: usize, wire: usize): u32 {
   else unknown<M>(p, cap, OK);
   quote(-1);
   return OK;
+}
+
+/** Timestamps and address masks follow the header of their messages. */
+function nodeSize(type: u32, left: usize): usize {
+  if ((type == 13 || type == 14) && left >= 20) return 20;
+  if ((type == 17 || type == 18) && left >= 12) return 12;
+  return HEADER;
 }
 
 /** What the second word and the body say, by type. */

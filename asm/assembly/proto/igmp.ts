@@ -8,10 +8,12 @@ import { unknown } from './dispatch';
 const HEADER: usize = 8;
 const QUERY: u32 = 0x11;
 const REPORT_1: u32 = 0x12;
+const REPORT_2: u32 = 0x16;
+const LEAVE: u32 = 0x17;
 const REPORT_3: u32 = 0x22;
 
 export function igmp(p: usize, cap: usize): u32 {
-  if (cap - p < HEADER) return unknown<u16>(p, cap, OK);
+  if (cap - p < HEADER || !known(byte(p))) return unknown<u16>(p, cap, OK);
   const type = byte(p);
   const version: u32 = type == REPORT_3 || (type == QUERY && cap - p >= 12) ? 3 : type == REPORT_1 || (type == QUERY && byte(p + 1) == 0) ? 1 : 2;
   open(F.IGMP, p, cap - p, type);
@@ -30,6 +32,11 @@ export function igmp(p: usize, cap: usize): u32 {
   }
   close();
   return OK;
+}
+
+/** Other types carry routing protocols. */
+function known(type: u32): bool {
+  return type == QUERY || type == REPORT_1 || type == REPORT_2 || type == LEAVE || type == REPORT_3;
 }
 
 function sources(count: u32, p: usize, cap: usize): usize {

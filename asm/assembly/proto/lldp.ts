@@ -1,6 +1,6 @@
 // LLDP (IEEE 802.1AB): the mandatory TLVs and the names, for the tree.
 
-import { be16, byte, OK } from '../cursor';
+import { be16, byte, least, OK } from '../cursor';
 import * as F from '../fields';
 import { bytes, close, isTree, leaf8, leaf16, open } from '../tree';
 
@@ -15,7 +15,7 @@ export function lldp<M>(p: usize, cap: usize): u32 {
   while (cap - p >= 2 && p < cap) {
     const type = be16(p) >> 9;
     const size: usize = be16(p) & 0x1ff;
-    open(F.LLDP_TLV, p, 2 + size, type);
+    open(F.LLDP_TLV, p, least(2 + size, cap - p), type);
     leaf16(F.LLDP_TLV_TYPE, p);
     leaf16(F.LLDP_TLV_LEN, p);
     const whole = size <= cap - p - 2;

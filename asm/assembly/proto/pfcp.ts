@@ -35,7 +35,7 @@ function elements(p: usize, end: usize, depth: u32): void {
   while (end - p >= 4 && p < end) {
     const type = be16(p);
     const size: usize = be16(p + 2);
-    open(F.PFCP_IE, p, 4 + size, type);
+    open(F.PFCP_IE, p, least(4 + size, end - p), type);
     leaf16(F.PFCP_IE_TYPE, p);
     leaf16(F.PFCP_IE_LEN, p + 2);
     const whole = size <= end - p - 4;
@@ -51,9 +51,14 @@ function elements(p: usize, end: usize, depth: u32): void {
 
 /** Grouped elements of sessions and their rules (section 8.1.2, table 8.1.2-1). */
 function isGrouped(type: u32): bool {
-  return (type >= 1 && type <= 18) || type == 51 || type == 54 || type == 58 || type == 59 || (type >= 68 && type <= 70)
-    || (type >= 77 && type <= 87) || type == 99 || type == 105 || type == 118 || type == 127 || type == 128 || type == 129
-    || type == 132 || type == 143 || type == 147;
+  if (type >= 1 && type <= 18) return true;
+  if (type >= 77 && type <= 87) return type != 81 && type != 82 && type != 84;
+  if (type >= 127 && type <= 130) return true;
+  if (type >= 165 && type <= 169) return true;
+  return (
+    type == 51 || type == 54 || type == 58 || type == 59 || type == 68 || type == 99 || type == 105 || type == 118 ||
+    type == 132 || type == 143 || type == 147 || type == 175 || type == 176
+  );
 }
 
 function element(type: u32, p: usize, size: usize): void {

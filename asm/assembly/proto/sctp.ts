@@ -36,7 +36,7 @@ function chunks(p: usize, cap: usize): void {
   while (cap - p >= CHUNK_HEADER && p < cap) {
     const size: usize = be16(p + 2);
     if (size < CHUNK_HEADER) return;
-    open(F.SCTP_CHUNK, p, size, byte(p));
+    open(F.SCTP_CHUNK, p, least(size, cap - p), byte(p));
     leaf8(F.SCTP_CHUNK_TYPE, p);
     leaf8(F.SCTP_CHUNK_FLAGS, p + 1);
     leaf16(F.SCTP_CHUNK_LENGTH, p + 2);

@@ -32,7 +32,7 @@ function fields(p: usize, cap: usize): void {
   while (cap - p >= HEADER && record(p)) {
     const size: usize = HEADER + be16(p + 3);
     const type = byte(p);
-    open(F.TLS_RECORD, p, size, type);
+    open(F.TLS_RECORD, p, least(size, cap - p), type);
     leaf8(F.TLS_RECORD_CONTENT_TYPE, p);
     leaf16(F.TLS_RECORD_VERSION, p + 1);
     leaf16(F.TLS_RECORD_LENGTH, p + 3);
