@@ -17,7 +17,7 @@ export function authenticated<M>(p: usize, cap: usize, wire: usize): u32 {
 
 /** The caller has seen 12 bytes. */
 export function fields(p: usize, size: usize): void {
-  open(F.AH, p, size);
+  open(F.AH, p, size < 12 ? 12 : size);
   leaf8(F.AH_NEXT_HEADER, p);
   leaf8(F.AH_LENGTH, p + 1);
   leaf32(F.AH_SPI, p + 4);

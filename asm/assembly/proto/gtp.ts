@@ -46,7 +46,7 @@ export function gtp<M>(p: usize, cap: usize, wire: usize): u32 {
 
 /** Bytes of the tree's node: a G-PDU's header alone, any other message whole. */
 function headerSize(p: usize, cap: usize): usize {
-  if (byte(p + 1) != GPDU) return least(cap - p, HEADER + be16(p + 2));
+  if (byte(p + 1) != GPDU) return cap - p;
   const start = p;
   const flags = byte(p);
   p += HEADER;

@@ -15,7 +15,7 @@ export function pfcp(p: usize, cap: usize): u32 {
   const hasSeid = (byte(p) & 1) != 0;
   const header = hasSeid ? HEADER_SEID : HEADER;
   const end = least(cap, p + 4 + be16(p + 2));
-  if (cap - p < header) return unknown<u16>(p, cap, OK);
+  if (end - p < header) return unknown<u16>(p, cap, OK);
   open(F.PFCP, p, end - p, byte(p + 1));
   leaf8(F.PFCP_VERSION, p);
   leaf8(F.PFCP_MP_FLAG, p);
@@ -25,7 +25,7 @@ export function pfcp(p: usize, cap: usize): u32 {
   if (hasSeid) bytes(F.PFCP_SEID, p + 4, 8);
   leaf24(F.PFCP_SEQNO, p + header - 4);
   if (byte(p) & 2) leaf8(F.PFCP_MP, p + header - 1);
-  if (end > p + header) elements(p + header, end, 0);
+  elements(p + header, end, 0);
   close();
   return OK;
 }
@@ -56,7 +56,7 @@ function isGrouped(type: u32): bool {
   if (type >= 127 && type <= 130) return true;
   if (type >= 165 && type <= 169) return true;
   return (
-    type == 51 || type == 54 || type == 58 || type == 59 || type == 68 || type == 99 || type == 105 || type == 118 ||
+    type == 51 || type == 54 || type == 58 || type == 59 || type == 68 || type == 99 || type == 102 || type == 105 || type == 118 ||
     type == 132 || type == 143 || type == 147 || type == 175 || type == 176
   );
 }
