@@ -1,6 +1,6 @@
 // DHCP for IPv4 (RFC 2131, options of RFC 2132), for the tree only.
 
-import { be32, byte, OK } from '../cursor';
+import { be32, byte, least, OK } from '../cursor';
 import * as F from '../fields';
 import { bytes, close, leaf8, leaf16, leaf32, open } from '../tree';
 import { unknown } from './dispatch';
@@ -48,12 +48,13 @@ function options(p: usize, cap: usize): void {
     }
     if (cap - p < 2) return;
     const size: usize = byte(p + 1);
-    if (size > cap - p - 2) return;
-    open(F.DHCP_OPTION, p, 2 + size, code);
+    const whole = size <= cap - p - 2;
+    open(F.DHCP_OPTION, p, least(2 + size, cap - p), code);
     leaf8(F.DHCP_OPTION_TYPE, p);
     leaf8(F.DHCP_OPTION_LENGTH, p + 1);
-    if (size) option(code, p + 2, size);
+    if (whole && size) option(code, p + 2, size);
     close();
+    if (!whole) return;
     p += 2 + size;
   }
 }

@@ -26,9 +26,9 @@ export function dnsTcp<M>(p: usize, cap: usize, wire: usize): u32 {
   return OK;
 }
 
-/** `protocol`: F.MDNS or F.LLMNR. */
+/** `protocol`: F.MDNS or F.LLMNR. Their ports are used for other things too: a message says something. */
 export function dnsLike(protocol: u32, p: usize, cap: usize, wire: usize): u32 {
-  if (cap - p < HEADER || !sane(p, wire)) return unknown<u16>(p, cap, OK);
+  if (cap - p < HEADER || !sane(p, wire) || load<u64>(p + 4) == 0) return unknown<u16>(p, cap, OK);
   fields(protocol, p, p, cap);
   return OK;
 }
