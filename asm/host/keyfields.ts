@@ -122,26 +122,28 @@ export function readKeyFields(
 ): KeyFields {
   const all = new FieldSet(withoutQuoted(records), frame);
   const fields: KeyFields = {};
-  const one = (name: string): FieldSet | undefined => all.parts(name).at(-1);
-  const dns = one('dns') ?? one('mdns') ?? one('llmnr');
+  // A tree that ran out of nodes (NODE_MAX) may lack what a header always has: then there is nothing to say.
+  const one = (name: string, last: string): FieldSet | undefined =>
+    all.parts(name).findLast((part) => part.has(last));
+  const dns = ['dns', 'mdns', 'llmnr'].map((name) => one(name, 'dns.count.add_rr')).find(Boolean);
   if (dns) fields.dns = dnsFields(dns);
-  const tls = one('tls');
+  const tls = one('tls', 'tls.record.length');
   if (tls) fields.tls = tlsFields(tls, digest);
   if (all.has('http')) fields.http = httpFields(all);
-  const quic = one('quic');
+  const quic = one('quic', 'quic.scil');
   if (quic) fields.quic = quicFields(quic, digest);
-  const dhcp = one('dhcp');
+  const dhcp = one('dhcp', 'dhcp.ip.your');
   if (dhcp) fields.dhcp = dhcpFields(dhcp);
-  const ntp = one('ntp');
+  const ntp = one('ntp', 'ntp.flags.mode');
   if (ntp) fields.ntp = ntpFields(ntp);
-  const gtp = one('gtp');
+  const gtp = one('gtp', 'gtp.teid');
   if (gtp)
     fields.gtp = {
       messageType: gtp.number('gtp.message')!,
       teid: gtp.number('gtp.teid')!,
       qfi: gtp.number('gtp.ext_hdr.pdu_ses_con.qos_flow_id') ?? null,
     };
-  const pfcp = one('pfcp');
+  const pfcp = one('pfcp', 'pfcp.seqno');
   if (pfcp) fields.pfcp = pfcpFields(pfcp);
   return fields;
 }

@@ -197,6 +197,25 @@ test('packets an ICMP error quotes, and packets of nothing, have no key fields',
   assert.equal(engine.keyFields(1, new Uint8Array()), {});
 });
 
+test('a tree that is full before the packet’s end', () => {
+  for (const name of [
+    'quic initial of RFC 9001 A.2',
+    'dns answer',
+    'dhcp request',
+    'ntp server',
+    'pfcp session establishment',
+    'tls client hello',
+    'http request',
+  ])
+    for (let labels = 780; labels < 820; labels++) {
+      const stack = new Uint8Array(labels * 4);
+      stack[stack.length - 2] = 1;
+      const bytes = ether(0x8847, join(stack, vector(name).subarray(14)));
+      assert.not.match(JSON.stringify(engine.keyFields(1, bytes)), /undefined|NaN/);
+      engine.describe(1, bytes);
+    }
+});
+
 test('an Initial packet of any length in its header is refused or read, never trapped on', () => {
   const packet = quicInitial(cryptoFrame(0, specHello));
   for (let length = 0; length < 64; length++) {
