@@ -1,40 +1,46 @@
-/** `ringtap count -f` against tcpdump reading the same file with the same filter. */
+/**
+ * `ringtap count -f` against tcpdump reading the same file with the same filter, against copying the file
+ * into memory, and two threads against one.
+ */
+import { captureFiles, ringtap } from './files.js';
 import { type Benchmark, compare, type Row, race } from './harness.js';
-import { traffic } from './traffic.js';
 
-const EXPRESSIONS = ['tcp port 443', 'host 10.0.0.1 and udp', 'ip6 or arp'];
+const EXPRESSIONS = ['tcp port 443', 'host 10.1.0.1 and udp', 'ip6 or arp'];
 
 async function run({ quick }: { quick: boolean }): Promise<Row[]> {
-  const scale = quick ? 1 : 5;
-  const files = [
-    traffic('64 B', { size: '64', flows: 100_000, packets: 2_000_000 * scale }),
-    traffic('mix', { size: 'mix', flows: 100_000, packets: 400_000 * scale }),
-  ];
   const rows: Row[] = [];
-  for (const { file, bytes, label } of files)
+  for (const { file, bytes, label } of captureFiles(quick))
     for (const expression of EXPRESSIONS) {
+      const count = (threads: number) => ['count', '--threads', `${threads}`, '-f', expression, file];
       const results = race(
         [
-          {
-            name: 'ringtap',
-            command: process.execPath,
-            args: ['build/server/cli/main.js', 'count', '-f', expression, file],
-          },
+          ringtap('ringtap, one thread', count(1)),
           { name: 'tcpdump', command: 'tcpdump', args: ['-n', '-r', file, '-w', '/dev/null', expression] },
-          { name: 'dd (reads the file only)', command: 'dd', args: [`if=${file}`, 'of=/dev/null', 'bs=1M'] },
+          {
+            name: 'dd (copies the file into memory)',
+            command: 'dd',
+            args: [`if=${file}`, 'of=/dev/null', 'bs=1M'],
+          },
+          ringtap('ringtap, two threads', count(2)),
         ],
-        quick ? 3 : 5,
+        quick ? 1 : 5,
       );
-      rows.push(
-        ...compare(`${label}, ${expression}`, results, {
-          name: 'scan',
-          unit: 'GB/s',
-          better: 'higher',
-          of: ({ seconds }) => bytes / seconds / 1e9,
-        }),
-      );
+      const metric = {
+        name: 'scan',
+        unit: 'GB/s',
+        better: 'higher',
+        of: ({ seconds }: { seconds: number }) => bytes / seconds / 1e9,
+      } as const;
+      const [one, tcpdump, copy, two] = [...results];
+      if (!one || !tcpdump || !copy || !two) throw new Error('the race lost a contestant');
+      rows.push(...compare(`${label}, ${expression}`, new Map([one, tcpdump, copy]), metric));
+      rows.push(...compare(`${label}, ${expression}, two threads`, new Map([two, one]), metric));
     }
   return rows;
 }
 
-export const filter: Benchmark = { name: 'filter', about: 'filter scan against tcpdump -r', run };
+export const filter: Benchmark = {
+  name: 'filter',
+  about: 'filter scan against tcpdump -r, against copying the file, and two threads against one',
+  run,
+};

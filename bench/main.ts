@@ -1,10 +1,11 @@
 /** `npm run bench -- NAME [--quick] [--json FILE]`: us and the peers, side by side in one run. */
 import { parseArgs } from 'node:util';
 import { filter } from './filter.js';
+import { flows } from './flows.js';
 import { type Benchmark, report } from './harness.js';
 import { parse } from './parse.js';
 
-const BENCHMARKS: Benchmark[] = [filter, parse];
+const BENCHMARKS: Benchmark[] = [filter, flows, parse];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

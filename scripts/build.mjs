@@ -5,6 +5,8 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
+  constants,
   cpSync,
   existsSync,
   mkdirSync,
@@ -59,25 +61,39 @@ const steps = {
       'asm/fields.json',
       'proto/generate.mjs',
     ],
+    outputs: ['proto/gen/messages.js', 'asm/assembly/constants.ts'],
     run: () => run(process.execPath, ['proto/generate.mjs']),
   },
   native: {
+    outputs: ['build/native/ringtapd'],
     inputs: ['native', 'proto/ringtap.proto', 'proto/gen/constants.h'],
     run: () => run('make', ['-s', '-C', 'native', '-j2']),
   },
   asm: {
     inputs: ['asm/assembly', 'asm/asconfig.json'],
+    outputs: ['build/asm/ringtap.wasm'],
     run: () => run(bin('asc'), ['--config', 'asm/asconfig.json', '--target', 'release']),
   },
   ts: {
     inputs: ['tsconfig.json', 'proto', 'asm/host', 'server', 'web', 'bench', 'test'],
+    outputs: ['build/server/cli/main.js', 'build/proto/gen/messages.js'],
     run: () => {
       run(bin('tsc'), ['-p', 'tsconfig.json']);
       cpSync('proto/gen/messages.js', 'build/proto/gen/messages.js');
     },
   },
-  web: { inputs: ['web', 'proto', 'asm/host', 'asm/assembly', 'asm/asconfig.json'], run: buildWeb },
+  web: {
+    inputs: ['web', 'proto', 'asm/host', 'asm/assembly', 'asm/asconfig.json'],
+    outputs: ['build/web/dist/index.html', 'build/web/dist/main.js', 'build/web/dist/ringtap.wasm'],
+    run: buildWeb,
+  },
 };
+
+const unknown = wanted.filter((name) => !(name in steps));
+if (unknown.length) {
+  process.stderr.write(`build: no step ${unknown.join(', ')}; there are: ${Object.keys(steps).join(', ')}\n`);
+  process.exit(2);
+}
 
 /** Fingerprint of files below the inputs: cheap, and touched files rebuild. */
 function fingerprint(inputs) {
@@ -93,18 +109,34 @@ function fingerprint(inputs) {
   return hash.digest('hex');
 }
 
-mkdirSync('build/.stamps', { recursive: true });
-for (const [name, step] of Object.entries(steps)) {
-  if (wanted.length && !wanted.includes(name)) continue;
+/** Up to date: inputs as at the last success, and what it made still there. */
+function isFresh(name, step) {
   const stamp = join('build/.stamps', name);
-  const print = fingerprint(step.inputs);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print) continue;
+  return (
+    existsSync(stamp) &&
+    step.outputs.every((file) => existsSync(file)) &&
+    readFileSync(stamp, 'utf8') === fingerprint(step.inputs)
+  );
+}
+
+function build(name, step) {
   if (!quiet) process.stderr.write(`building ${name}\n`);
+  mkdirSync('build/.stamps', { recursive: true });
+  accessSync('build/.stamps', constants.W_OK);
+  step.run();
+  writeFileSync(join('build/.stamps', name), fingerprint(step.inputs));
+}
+
+for (const [name, step] of Object.entries(steps)) {
+  if ((wanted.length && !wanted.includes(name)) || isFresh(name, step)) continue;
   try {
-    step.run();
+    build(name, step);
   } catch (error) {
-    process.stderr.write(`build: ${name}: ${error.message}\n`);
+    const foreign = error.code === 'EACCES' || error.code === 'EPERM';
+    const why = foreign
+      ? 'build/ belongs to another user; build as that user, or in a clone of your own'
+      : error.message;
+    process.stderr.write(`build: ${name}: ${why}\n`);
     process.exit(1);
   }
-  writeFileSync(stamp, fingerprint(step.inputs));
 }

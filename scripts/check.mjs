@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const checks = [
   ['generated files', process.execPath, ['proto/generate.mjs', '--check']],
-  ['lint and format', bin('biome'), ['ci', '--error-on-warnings', '.']],
+  ['lint and format', bin('biome'), ['ci', '--colors=off', '--error-on-warnings', '.']],
   ['types', bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']],
 ];
 

@@ -12,6 +12,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const quiet = process.argv.includes('--quiet');
 const forTests = process.argv.includes('--test');
 const NODE_MAJOR_MIN = 20;
+/** The current LTS, for running the tests on it too: npm's own repackaging of the official binary. */
+const NODE_LTS = '26.10.0';
 
 /** What the probe links with. */
 const BUILD_PACKAGES = [
@@ -91,9 +93,25 @@ function installModules() {
   writeFileSync(stamp, lock);
 }
 
+/**
+ * Kept out of node_modules: its `bin` would put this Node first in the PATH of every npm script. Its
+ * absence only skips tests, so a failure is said and not fatal.
+ */
+function installLts() {
+  const stamp = join(root, 'build', 'lts', `.node-${NODE_LTS}`);
+  if (existsSync(stamp)) return;
+  process.stderr.write(`setup: fetching Node ${NODE_LTS} for the tests\n`);
+  const name = `node-${process.platform}-${process.arch}@${NODE_LTS}`;
+  mkdirSync(dirname(stamp), { recursive: true });
+  const flags = ['--prefix', dirname(stamp), '--no-save', '--no-package-lock', '--no-audit', '--no-fund'];
+  if (run('npm', ['install', ...flags, '--loglevel=error', `node-lts@npm:${name}`])) writeFileSync(stamp, '');
+  else process.stderr.write(`setup: no Node ${NODE_LTS}: the tests will run on ${process.version} only\n`);
+}
+
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN)
   fail(`Node ${process.versions.node} is too old: install Node ${NODE_MAJOR_MIN} or newer`);
 installPackages();
 installModules();
+if (forTests) installLts();
 if (!run(process.execPath, ['scripts/build.mjs', ...(quiet ? ['--quiet'] : [])])) process.exit(1);
 say('ready');

@@ -13,7 +13,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FILE_TIMEOUT_MS = 600_000;
 /** Rooms whose tests run again on the newest LTS: all that need no probe and no browser. */
 const PORTABLE = ['proto', 'asm', 'server', 'web'];
-const LTS_NODE = join(root, 'node_modules', 'node-lts', 'bin', 'node');
+const LTS_NODE = join(root, 'build', 'lts', 'node_modules', 'node-lts', 'bin', 'node');
 
 /** What uvu printed, or why the file cannot be trusted. Pure, so that it can be tested. */
 export function verdict(output, exitCode, timedOut = false) {
@@ -91,6 +91,25 @@ async function runChecks(sums) {
   sums[code === 0 ? 'passed' : 'failed'] += 1;
 }
 
+/** The same unit tests on the newest LTS, if it is another Node than this one. */
+async function runOnLts(files, sums) {
+  const { output, code } = existsSync(LTS_NODE)
+    ? await execute(LTS_NODE, ['--version'])
+    : { output: '', code: 1 };
+  const version = output.trim();
+  if (code !== 0)
+    return void process.stdout.write(
+      'SKIP current LTS: it is not installed here (npm run setup -- --test)\n',
+    );
+  if (version === process.version)
+    return void process.stdout.write(`SKIP current LTS: ${version} it was all along\n`);
+  const portable = files.filter((file) =>
+    PORTABLE.includes(relative(join(root, 'build', 'test'), file).split('/')[0]),
+  );
+  const units = portable.filter((file) => !file.endsWith('page.test.js'));
+  for (const file of units) await runFile(LTS_NODE, file, ` (Node ${version})`, sums);
+}
+
 async function main() {
   const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
   const patterns = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -99,16 +118,10 @@ async function main() {
     .filter(hasSource)
     .filter(wanted);
   const sums = { passed: 0, failed: 0, skipped: 0 };
+  process.stdout.write(`${files.length} test files on Node ${process.version}\n`);
   if (patterns.length === 0 && !flags.includes('--no-check')) await runChecks(sums);
   for (const file of files) await runFile(process.execPath, file, '', sums);
-  if (existsSync(LTS_NODE) && !flags.includes('--no-lts')) {
-    const portable = files.filter((file) =>
-      PORTABLE.includes(relative(join(root, 'build', 'test'), file).split('/')[0]),
-    );
-    const units = portable.filter((file) => !file.endsWith('page.test.js'));
-    for (const file of units) await runFile(LTS_NODE, file, ' (current LTS)', sums);
-  } else if (!flags.includes('--no-lts'))
-    process.stdout.write('SKIP current LTS: the package node-lts has no build for this platform\n');
+  if (!flags.includes('--no-lts')) await runOnLts(files, sums);
   if (files.length === 0) sums.failed += 1;
   const skipped = sums.skipped ? `, ${sums.skipped} skipped` : '';
   process.stdout.write(`\n${sums.passed} passed, ${sums.failed} failed${skipped}\n`);

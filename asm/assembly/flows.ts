@@ -1,239 +1,317 @@
-// The flow table: an open-addressed index of (hash, entry number) over a dense array of 128-byte
-// entries. Seeded hash; the index stays at most half full; entries are bounded, and when all are in
-// use the one least recently seen among EVICT_SAMPLE under a rotating hand is given up and counted.
-// One lookup per packet and IP layer; a direction's packets and bytes are added to the same entry.
-import { FlowEntry, INDEX_BASE, STATE_BASE, Totals } from './layout';
-import { ipAddrs, ipVersion, quoted, setFlow, ts, wirelen } from './state';
+// From packets to flows. Decoders leave a sighting per IP layer; sightings are entered into the table
+// (flows-table.ts) one packet at a time while it is small, and in batches when it outgrows the caches:
+// first all hashes' slots and entries are loaded, so that their misses overlap, then each is entered in
+// order. Both ways do the same in the same order, so results never depend on it.
+import {
+  FlowEntry,
+  FlowMore,
+  NO_FLOW,
+  Row,
+  STAGE_BASE,
+  STAGE_MAX,
+  STATE_BASE,
+  Sighting,
+  Totals,
+} from './layout';
+import * as T from './flows-table';
+import { be16, be32 } from './cursor';
+import { distinctReset } from './distinct';
+import { ipAddrs, ipLength, ipVersion, quoted, SEEN_GTP, SEEN_VXLAN, seen, ts, vlans, wirelen } from './state';
+import { FLIPPED, HISTORY_FLIP, note, tcpSegment } from './tcpstate';
+import { talkersReset } from './topk';
 
-const EVICT_SAMPLE: u32 = 16;
-const INDEX_MIN: u32 = 4096;
-const K0: u64 = 0x9e3779b97f4a7c15;
-const K1: u64 = 0xd6e8feb86659fd93;
+export { KIND_FRAGMENT, KIND_ONE_WAY } from './flows-table';
 
-let entries: usize = 0;
-let entryMax: u32 = 0;
-let entryCount: u32 = 0;
-let indexMask: u32 = 0;
-let indexMax: u32 = 0;
-let seed: u64 = 0;
-let hand: u32 = 0;
-let serial: u32 = 0;
+/** Packets entered together. */
+const BATCH: u32 = 32;
+/** From how many flows on: below, their lines stay in the second-level cache. */
+const BATCH_FROM: u32 = 4096;
+/** Protocols that name a flow's service: VXLAN, GTP, and all above TCP and UDP. */
+const SERVICES: u32 = ~0xfff;
+/** Entries looked at for idle flows after as many sightings. */
+const SWEEP: u32 = 32;
+const SYN: u32 = 0x02;
+const ACK: u32 = 0x10;
 
-/** Set in FlowEntry.kind of later fragments: no ports are known, so they share a flow of their own. */
-export const KIND_FRAGMENT: u32 = 0x8000;
+let staged: u32 = 0;
+let packetStart: u32 = 0;
+let limit: u32 = 1;
+let mode: u32 = 0;
+let newest: i64 = i64.MIN_VALUE;
+let sweepHand: u32 = 0;
+let untilSweep: u32 = SWEEP;
+let sweeping: bool = false;
+/** Keeps warm()'s loads from being dropped. */
+let sink: u64 = 0;
+// Longest silence in nanoseconds, 0 for ever.
+let idleTcp: i64 = 0;
+let idleUdp: i64 = 0;
+let idleIcmp: i64 = 0;
+let idleOther: i64 = 0;
 
-/** Direction of the packet last passed to touch(): true when sent by the originator. */
-export let forward: bool = true;
-
-/** 0, or -1 when the memory for the index cannot be had. */
-export function flowsInit(max: u32, hashSeed: u64): i32 {
-  indexMax = INDEX_MIN;
-  while (indexMax < max * 2) indexMax <<= 1;
-  entries = INDEX_BASE + (<usize>indexMax << 3);
-  entryMax = max;
-  seed = hashSeed;
-  if (!ensure(entries + 128)) return -1;
-  flowsReset();
-  return 0;
+export function flowsInit(max: u32, seed: u64): i32 {
+  return T.tableInit(max, seed);
 }
 
 export function flowsReset(): void {
-  entryCount = 0;
-  hand = 0;
-  serial = 0;
-  indexMask = INDEX_MIN - 1;
-  memory.fill(INDEX_BASE, 0, <usize>INDEX_MIN << 3);
+  T.tableReset();
+  distinctReset();
+  talkersReset();
+  staged = 0;
+  packetStart = 0;
+  newest = i64.MIN_VALUE;
+  sweepHand = 0;
+  untilSweep = SWEEP;
+  setLimit();
 }
 
-export function flowCount(): u32 {
-  return entryCount;
+/** Batches: 0 by the table's size, 1 never, 2 always. */
+export function flowsBatch(way: u32): void {
+  mode = way;
+  setLimit();
 }
 
-export function flowEntries(): usize {
-  return entries;
-}
-
-/** Grows memory to hold `end`, some steps ahead so that growing stays rare. */
-function ensure(end: usize): bool {
-  const pages = <i32>((end + 0xffff) >> 16);
-  const missing = pages - memory.size();
-  return missing <= 0 || memory.grow(missing + 16) >= 0 || memory.grow(missing) >= 0;
-}
-
-@inline
-function mix(value: u64): u64 {
-  let x = (value ^ seed) * K0;
-  x = (x ^ (x >> 32)) * K1;
-  return x ^ (x >> 29);
-}
-
-/** The same for both directions; v4 keys fit one word a side, v6 are folded first. */
-@inline
-function hashKey(ports: u32, kind: u32): u32 {
-  let a: u64, b: u64;
-  if (ipVersion == 4) {
-    a = <u64>load<u32>(ipAddrs) << 16;
-    b = <u64>load<u32>(ipAddrs + 4) << 16;
-  } else {
-    a = mix(load<u64>(ipAddrs)) ^ (load<u64>(ipAddrs, 8) * K1);
-    b = mix(load<u64>(ipAddrs + 16)) ^ (load<u64>(ipAddrs + 16, 8) * K1);
-  }
-  a += ports & 0xffff;
-  b += ports >> 16;
-  const low = min(a, b);
-  return <u32>(mix(mix(low) ^ max(a, b) ^ (<u64>kind << 48)) >> 16);
-}
-
-/** 1: the packet runs a→b, 2: b→a, 0: another flow. */
-@inline
-function match(entry: FlowEntry, ports: u32, kind: u32): u32 {
-  if (entry.kind != kind) return 0;
-  if (ipVersion == 4) {
-    const addrs = load<u64>(ipAddrs);
-    if (entry.addrs == addrs && entry.ports == ports) return 1;
-    return entry.addrs == rotl<u64>(addrs, 32) && entry.ports == rotl<u32>(ports, 16) ? 2 : 0;
-  }
-  return match6(entry, ports);
-}
-
-function match6(entry: FlowEntry, ports: u32): u32 {
-  const s0 = load<u64>(ipAddrs);
-  const s1 = load<u64>(ipAddrs, 8);
-  const d0 = load<u64>(ipAddrs, 16);
-  const d1 = load<u64>(ipAddrs, 24);
-  if (entry.ports == ports && entry.a0 == s0 && entry.a1 == s1 && entry.b0 == d0 && entry.b1 == d1) return 1;
-  if (entry.ports != rotl<u32>(ports, 16)) return 0;
-  return entry.a0 == d0 && entry.a1 == d1 && entry.b0 == s0 && entry.b1 == s1 ? 2 : 0;
+export function flowsIdle(tcp: u32, udp: u32, icmp: u32, other: u32): void {
+  idleTcp = <i64>tcp * 1000000000;
+  idleUdp = <i64>udp * 1000000000;
+  idleIcmp = <i64>icmp * 1000000000;
+  idleOther = <i64>other * 1000000000;
+  sweeping = T.isExporting() && (tcp | udp | icmp | other) != 0;
 }
 
 @inline
-function entryAt(number: u32): FlowEntry {
-  return changetype<FlowEntry>(entries + (<usize>number << 7));
+function setLimit(): void {
+  limit = mode == 2 || (mode == 0 && T.liveCount() > BATCH_FROM) ? BATCH : 1;
 }
 
 @inline
-function slotAt(position: u32): usize {
-  return INDEX_BASE + (<usize>position << 3);
-}
-
-/** Puts (hash, number) into the first free slot of its probe sequence. */
-function indexPut(hash: u32, number: u32): void {
-  let position = hash & indexMask;
-  while (load<u32>(slotAt(position))) position = (position + 1) & indexMask;
-  store<u64>(slotAt(position), (<u64>hash << 32) | (number + 1));
-}
-
-/** Doubles the index and enters every flow anew: entries keep their place and their hash. */
-function indexGrow(): void {
-  const size = (indexMask + 1) << 1;
-  memory.fill(INDEX_BASE, 0, <usize>size << 3);
-  indexMask = size - 1;
-  for (let number: u32 = 0; number < entryCount; number++) indexPut(entryAt(number).hash, number);
-}
-
-/** Removes one slot, closing the gap by moving later members of the run back. */
-function indexRemove(hash: u32, number: u32): void {
-  let hole = hash & indexMask;
-  while (load<u32>(slotAt(hole)) != number + 1) hole = (hole + 1) & indexMask;
-  let next = hole;
-  while (true) {
-    next = (next + 1) & indexMask;
-    const slot = load<u64>(slotAt(next));
-    if (!<u32>slot) break;
-    const home = <u32>(slot >> 32) & indexMask;
-    if (((next - home) & indexMask) < ((next - hole) & indexMask)) continue;
-    store<u64>(slotAt(hole), slot);
-    hole = next;
-  }
-  store<u64>(slotAt(hole), 0);
-}
-
-/** Number of an entry to reuse: the one longest unseen of a small sample. */
-function evict(): u32 {
-  let oldest = hand;
-  for (let i: u32 = 0; i < EVICT_SAMPLE; i++) {
-    if (entryAt(hand).lastTs < entryAt(oldest).lastTs) oldest = hand;
-    hand = hand + 1 < entryCount ? hand + 1 : 0;
-  }
-  indexRemove(entryAt(oldest).hash, oldest);
-  changetype<Totals>(STATE_BASE).flowsEvicted++;
-  return oldest;
-}
-
-function create(hash: u32, ports: u32, kind: u32): FlowEntry {
-  let number = entryCount;
-  if (entryCount >= entryMax || !ensure(entries + (<usize>(entryCount + 1) << 7))) {
-    if (!entryCount) unreachable(); // init() reserved room for one
-    number = evict();
-  } else {
-    entryCount++;
-    if (entryCount * 2 > indexMask && indexMask + 1 < indexMax) indexGrowBefore();
-  }
-  const entry = entryAt(number);
-  memory.fill(changetype<usize>(entry), 0, 128);
-  if (ipVersion == 4) entry.addrs = load<u64>(ipAddrs);
-  else memory.copy(changetype<usize>(entry) + offsetof<FlowEntry>('a0'), ipAddrs, 32);
-  entry.ports = ports;
-  entry.kind = <u16>kind;
-  entry.hash = hash;
-  entry.serial = serial++;
-  entry.firstTs = ts;
-  entry.lastTs = ts;
-  indexPut(hash, number);
-  return entry;
-}
-
-/** The entry just claimed is not filled yet: leave it out while the index is rebuilt. */
-function indexGrowBefore(): void {
-  entryCount--;
-  indexGrow();
-  entryCount++;
+function sightingAt(number: u32): Sighting {
+  return changetype<Sighting>(STAGE_BASE + (<usize>number << 7));
 }
 
 /**
- * Counts the packet for its flow, made when new. `ports` as they lie in the header (source first,
- * network order), 0 where the protocol has none. Returns the entry, null inside a quoted packet.
+ * A packet of a flow. `ports` as they lie in the header (source first, network order), 0 where the
+ * protocol has none; `payload`: bytes above its header on the wire; `special`: KIND_* bits. Nothing
+ * inside a quoted packet.
  */
-export function touch(protocol: u32, ports: u32, flags: u32, fragment: u32 = 0): FlowEntry | null {
-  if (quoted) return null;
-  const kind = protocol | (ipVersion << 8) | fragment;
-  const hash = hashKey(ports, kind);
-  let entry: FlowEntry | null = null;
-  let way: u32 = 1;
-  let position = hash & indexMask;
-  while (true) {
-    const slot = load<u64>(slotAt(position));
-    if (!<u32>slot) break;
-    if (<u32>(slot >> 32) == hash) {
-      const candidate = entryAt(<u32>slot - 1);
-      way = match(candidate, ports, kind);
-      if (way) {
-        entry = candidate;
-        break;
-      }
-    }
-    position = (position + 1) & indexMask;
-  }
-  if (!entry) {
-    entry = create(hash, ports, kind);
-    way = 1;
-  }
-  add(entry, way == 1, flags);
-  return entry;
+export function touch(protocol: u32, ports: u32, payload: usize, special: u32 = 0): void {
+  if (quoted || staged == STAGE_MAX) return;
+  stage(protocol | (ipVersion << 8) | special, ports, <u32>payload);
+}
+
+/** The same for TCP; the 20 bytes at p must be there. */
+export function touchTcp(p: usize, header: usize, wire: usize): void {
+  if (quoted || staged == STAGE_MAX) return;
+  const s = stage(6 | (ipVersion << 8), load<u32>(p), <u32>(wire - p - header));
+  s.tcpFlags = load<u8>(p, 13);
+  s.window = be16(p + 14);
+  s.seq = be32(p + 4);
+  s.ack = be32(p + 8);
 }
 
 @inline
-function add(entry: FlowEntry, originator: bool, flags: u32): void {
-  forward = originator;
-  if (ts > entry.lastTs) entry.lastTs = ts;
-  if (originator) {
-    entry.packetsA++;
-    entry.bytesA += wirelen;
-    entry.flagsA |= <u8>flags;
-  } else {
-    entry.packetsB++;
-    entry.bytesB += wirelen;
-    entry.flagsB |= <u8>flags;
+function stage(kind: u32, ports: u32, payload: u32): Sighting {
+  const s = sightingAt(staged);
+  s.k0 = load<u64>(ipAddrs);
+  const v4 = ipVersion == 4;
+  if (!v4) {
+    s.k1 = load<u64>(ipAddrs, 8);
+    s.k2 = load<u64>(ipAddrs, 16);
+    s.k3 = load<u64>(ipAddrs, 24);
   }
-  setFlow(entry.serial);
+  s.ts = ts;
+  s.ports = ports;
+  s.kind = kind;
+  s.wire = wirelen;
+  s.ip = ipLength;
+  s.payload = payload;
+  s.vlans = vlans;
+  s.services = 0;
+  s.before = seen;
+  s.row = 0;
+  s.parent = staged > packetStart ? <i32>staged - 1 : -1;
+  s.hash = T.hashKey(s, v4);
+  if (s.parent >= 0) carrier(sightingAt(staged - 1));
+  staged++;
+  return s;
+}
+
+/** UDP that carries another IP packet serves a tunnel. */
+function carrier(s: Sighting): void {
+  if ((s.kind & 0xff) == 17) s.services |= seen & ~s.before & (SEEN_VXLAN | SEEN_GTP);
+}
+
+/** The packet is decoded: `row` is the address of its row or 0. */
+@inline
+export function flowsPacketEnd(row: usize): void {
+  if (staged == packetStart) return;
+  const s = sightingAt(staged - 1);
+  const protocol = s.kind & 0xff;
+  if (protocol == 6 || protocol == 17) s.services |= seen & ~s.before & SERVICES;
+  s.row = <u32>row;
+  packetStart = staged;
+  if (staged >= limit) flowsFlush();
+}
+
+/** Enters what is staged. Must be called before flows, rows or their counts are read. */
+export function flowsFlush(): void {
+  if (!staged) return;
+  const count = staged;
+  if (count > 1 && limit > 1) warm(count);
+  for (let i: u32 = 0; i < count; i++) enter(sightingAt(i));
+  changetype<Totals>(STATE_BASE).flowPackets += count;
+  staged = 0;
+  packetStart = 0;
+  setLimit();
+}
+
+const SLOTS = memory.data(512, 8);
+
+function warm(count: u32): void {
+  let sum: u64 = 0;
+  for (let i: u32 = 0; i < count; i++)
+    store<u64>(SLOTS + (<usize>i << 3), T.warmSlot(sightingAt(i).hash));
+  for (let i: u32 = 0; i < count; i++) sum += T.warmEntry(load<u64>(SLOTS + (<usize>i << 3)), sightingAt(i));
+  sink = sum;
+}
+
+@inline
+function enter(s: Sighting): void {
+  if (s.ts > newest) newest = s.ts;
+  let number = T.find(s);
+  if (number != T.NONE) {
+    const over = ending(number, s);
+    if (over) {
+      T.end(number, over);
+      number = T.NONE;
+    }
+  }
+  if (number == T.NONE) number = begin(s);
+  count(T.entryAt(number), T.moreAt(number), T.reverse ? 1 : 0, s);
+  if (sweeping && --untilSweep == 0) sweep();
+}
+
+/** Why the packet does not go on with the flow it was found to belong to, 0 when it does. */
+@inline
+function ending(number: u32, s: Sighting): u32 {
+  const idle = idleOf(s.kind);
+  if (idle && s.ts - T.entryAt(number).lastTs > idle) return T.ENDED_IDLE;
+  if ((s.kind & 0xff) == 6 && (s.tcpFlags & (SYN | ACK)) == SYN && reopens(number, s)) return T.ENDED_REUSED;
+  return 0;
+}
+
+@inline
+function idleOf(kind: u32): i64 {
+  const protocol = kind & 0xff;
+  return protocol == 6 ? idleTcp : protocol == 17 ? idleUdp : protocol == 1 || protocol == 58 ? idleIcmp : idleOther;
+}
+
+/** A SYN with another sequence number than the last, from an end that has sent before (as tshark's streams). */
+function reopens(number: u32, s: Sighting): bool {
+  const entry = T.entryAt(number);
+  const more = T.moreAt(number);
+  return T.reverse ? entry.packetsB != 0 && more.isnB != s.seq : entry.packetsA != 0 && more.isnA != s.seq;
+}
+
+function begin(s: Sighting): u32 {
+  const parent = s.parent >= 0 ? sightingAt(<u32>s.parent).serial : NO_FLOW;
+  const totals = changetype<Totals>(STATE_BASE);
+  const protocol = s.kind & 0xff;
+  const ports = !(s.kind & T.KIND_FRAGMENT);
+  if (ports && protocol == 6) totals.tcpConversations++;
+  if (ports && protocol == 17) totals.udpConversations++;
+  const flip = ports && flips(protocol, s);
+  const number = T.create(s, parent, flip);
+  if (flip) {
+    T.moreAt(number).milestones = <u8>FLIPPED;
+    note(T.moreAt(number), HISTORY_FLIP);
+  }
+  return number;
+}
+
+/**
+ * Whether the first packet came from the responder. A SYN never does. A SYN-ACK does, unless only its
+ * destination is a known service (a scan); Zeek asks for a known source port even then. Anything else
+ * does when only its source is a known service or, as in Zeek, both are and the source's number is lower.
+ */
+function flips(protocol: u32, s: Sighting): bool {
+  const source = bswap<u16>(<u16>s.ports);
+  const destination = bswap<u16>(<u16>(s.ports >> 16));
+  if (protocol == 6) {
+    if (s.tcpFlags & SYN) return s.tcpFlags & ACK ? servesTcp(source) || !servesTcp(destination) : false;
+    return servesTcp(source) && (!servesTcp(destination) || source < destination);
+  }
+  return protocol == 17 && servesUdp(source) && !servesUdp(destination);
+}
+
+function servesTcp(port: u32): bool {
+  switch (port) {
+    case 21: case 22: case 23: case 25: case 53: case 80: case 81: case 88: case 110: case 119: case 143:
+    case 179: case 389: case 443: case 445: case 465: case 587: case 631: case 636: case 853: case 990:
+    case 993: case 995: case 1080: case 1433: case 1883: case 3128: case 3268: case 3306: case 3389:
+    case 5060: case 5222: case 5432: case 6379: case 8000: case 8080: case 8443: case 8883: case 8888:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function servesUdp(port: u32): bool {
+  switch (port) {
+    case 53: case 67: case 69: case 88: case 123: case 137: case 138: case 161: case 162: case 389: case 443:
+    case 500: case 514: case 1812: case 1813: case 2123: case 3478: case 3544: case 4500: case 4789:
+    case 5060: case 5353: case 5355: case 6081: case 8472: case 8805:
+      return true;
+    default:
+      return false;
+  }
+}
+
+const COUNTERS: usize = offsetof<FlowEntry>('packetsA');
+const CARRIES: usize = offsetof<FlowMore>('carries');
+
+/** Adds to counter `which` (packets, wire, ip, payload: 0, 2, 4, 6) of side b. */
+@inline
+function bump(entry: FlowEntry, more: FlowMore, which: u32, value: u32): void {
+  const at = changetype<usize>(entry) + (<usize>which << 2);
+  const sum = load<u32>(at, COUNTERS) + value;
+  store<u32>(at, sum, COUNTERS);
+  if (sum < value) carry(more, which);
+}
+
+function carry(more: FlowMore, which: u32): void {
+  const at = changetype<usize>(more) + (<usize>which << 1);
+  store<u16>(at, load<u16>(at, CARRIES) + 1, CARRIES);
+}
+
+@inline
+function count(entry: FlowEntry, more: FlowMore, b: u32, s: Sighting): void {
+  s.serial = entry.serial;
+  if (s.ts > entry.lastTs) entry.lastTs = s.ts;
+  bump(entry, more, b, 1);
+  bump(entry, more, 2 + b, s.wire);
+  bump(entry, more, 4 + b, s.ip);
+  if ((s.kind & (T.KIND_FRAGMENT | 0xff)) == 6) {
+    const at = changetype<usize>(entry) + b;
+    const flags = offsetof<FlowEntry>('flagsA');
+    store<u8>(at, load<u8>(at, flags) | s.tcpFlags, flags);
+    tcpSegment(entry, more, b, s);
+  } else bump(entry, more, 6 + b, s.payload);
+  if (s.services) more.services |= s.services;
+  if (s.row) changetype<Row>(<usize>s.row).flow = entry.serial;
+}
+
+/** Ends idle flows among the next entries. Only with exports: else they are found when their packets come. */
+function sweep(): void {
+  untilSweep = SWEEP;
+  const slots = T.slotCount();
+  for (let i: u32 = 0; i < SWEEP && i < slots; i++) {
+    if (sweepHand >= slots) sweepHand = 0;
+    if (T.isOpen(sweepHand)) {
+      const entry = T.entryAt(sweepHand);
+      const idle = idleOf(entry.kind);
+      if (idle && newest - entry.lastTs > idle) T.end(sweepHand, T.ENDED_IDLE);
+    }
+    sweepHand++;
+  }
 }

@@ -3,7 +3,8 @@
 
 import { filterAdd, filterClear } from './bpf';
 import { ABI_VERSION, BT_SHB } from './constants';
-import { flowCount, flowEntries, flowsInit, flowsReset } from './flows';
+import { entryAt, exportClear, exportCount, exportRest, liveCount, moreAt, slotCount, tableExport } from './flows-table';
+import { flowsBatch, flowsFlush, flowsIdle, flowsInit, flowsReset } from './flows';
 import {
   Bucket,
   CAPLEN_MAX,
@@ -16,6 +17,7 @@ import {
   Row,
   SCRATCH_BASE,
   STATE_BASE,
+  TALKER_KINDS,
   Totals,
 } from './layout';
 import { filterKey, flushProtocols, GO, protocolsReset, rowCount, rowsBegin, totalsReset } from './packet';
@@ -25,9 +27,19 @@ import { link } from './proto/dispatch';
 import { sha256 } from './crypto/sha256';
 import { begin } from './state';
 import * as S from './stream';
+import { answerAdd, answerBegin, answerOffset } from './topk';
 import { Tree, treeBegin, treeCount } from './tree';
 
-export { KIND_FRAGMENT } from './flows';
+export {
+  ENDED_DRAINED,
+  ENDED_EVICTED,
+  ENDED_IDLE,
+  ENDED_REUSED,
+  KIND_ENDED,
+  KIND_FRAGMENT,
+  KIND_ONE_WAY,
+} from './flows-table';
+export { FLIPPED, SAW_CLOSE } from './tcpstate';
 export * from './offsets';
 export {
   BLOCK_MAX,
@@ -35,6 +47,10 @@ export {
   CHUNK_BASE,
   CHUNK_MAX,
   COUNTS_BASE,
+  DISTINCT_BASE,
+  DISTINCT_BITS,
+  DISTINCT_KINDS,
+  EXPORT_BASE,
   HELD_MAX,
   INDEX_BASE,
   INSN_MAX,
@@ -51,8 +67,9 @@ export {
   SERIES_BASE,
   SERIES_SECONDS,
   STATE_BASE,
+  TALKER_SLOTS,
 } from './layout';
-export { GO, STOP_FILTER, STOP_ROWS } from './packet';
+export { GO, STOP_FILTER, STOP_FLOWS, STOP_ROWS } from './packet';
 export {
   E_BLOCK_TOO_BIG,
   E_BLOCK_TOO_SMALL,
@@ -79,7 +96,7 @@ export {
 const FORMAT_UNKNOWN: u32 = 0;
 const FORMAT_PCAP: u32 = 1;
 const FORMAT_PCAPNG: u32 = 2;
-/** Most flows init accepts: 2^21 entries of 128 bytes. */
+/** Most flows init accepts: 2^21 entries of 320 bytes. */
 const FLOWS_LIMIT: u32 = 1 << 21;
 
 let reading: u32 = FORMAT_UNKNOWN;
@@ -140,7 +157,9 @@ function run(): u32 {
     return GO;
   }
   if (!headerRead && !identify()) return GO;
-  return reading == FORMAT_PCAP ? pcapRun() : pcapngRun();
+  const stop = reading == FORMAT_PCAP ? pcapRun() : pcapngRun();
+  flowsFlush();
+  return stop;
 }
 
 /** False until the first bytes tell the format and, for pcap, the file header is read. */
@@ -207,13 +226,58 @@ export function totals(): usize {
   return STATE_BASE;
 }
 
+/** Flows in the table: among flow_slots() entries, of which those with kind 0 hold none. */
 export function flow_count(): u32 {
-  return flowCount();
+  return liveCount();
+}
+export function flow_slots(): u32 {
+  return slotCount();
 }
 
-/** First of flow_count() entries of FLOW_STRIDE bytes; moves never, but memory may grow while pushing. */
-export function flow_entries(): usize {
-  return flowEntries();
+/** Where entry `number` is: its first line, and the rest. They never move, but memory may grow while pushing. */
+export function flow_entry(number: u32): usize {
+  return changetype<usize>(entryAt(number));
+}
+export function flow_more(number: u32): usize {
+  return changetype<usize>(moreAt(number));
+}
+
+/**
+ * Before the first packet: whether flows that end are exported (else they are listed until their entry
+ * is needed), after how many silent seconds a flow ends (0 never), and batches (see flows.ts).
+ */
+export function flow_options(exports: u32, tcp: u32, udp: u32, icmp: u32, other: u32, batch: u32): void {
+  tableExport(exports != 0);
+  flowsIdle(tcp, udp, icmp, other);
+  flowsBatch(batch);
+}
+
+/** Ended flows at EXPORT_BASE, each an entry and its rest. On STOP_FLOWS they must be taken before resume(). */
+export function export_count(): u32 {
+  return exportCount();
+}
+export function export_clear(): void {
+  exportClear();
+}
+/** With exports on: ends the flows from entry `from` on, as far as there is room; returns where to go on. */
+export function export_rest(from: u32): u32 {
+  return exportRest(from);
+}
+
+/** Counters of the top talkers of one kind, flows in the table included: TALKER_SLOTS at the address returned. */
+export function talkers(kind: u32): usize {
+  if (kind >= TALKER_KINDS) unreachable();
+  const at = answerBegin(kind);
+  for (let number: u32 = 0; number < slotCount(); number++)
+    if (entryAt(number).kind) answerAdd(kind, entryAt(number), moreAt(number));
+  return at;
+}
+/** Bytes a key may have had more than its counter says, or without one. */
+export function talkers_error_low(): u32 {
+  return <u32>answerOffset();
+}
+export function talkers_error_high(): u32 {
+  return <u32>(answerOffset() >> 32);
 }
 
 /** Removes the filter (0) or starts one (1): a program per linktype follows when STOP_FILTER asks. */

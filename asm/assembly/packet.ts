@@ -8,6 +8,7 @@ import {
   COUNTS_BASE,
   LINKTYPE_MAX,
   LINKTYPES_BASE,
+  NO_FLOW,
   PROTOCOL_MAX,
   ROW_MATCHED,
   ROW_MAX,
@@ -17,9 +18,11 @@ import {
   STATE_BASE,
   Totals,
 } from './layout';
+import { exportFull } from './flows-table';
+import { flowsPacketEnd } from './flows';
 import { link } from './proto/dispatch';
 import { seriesAdd, seriesReset } from './series';
-import { begin, flow, seen } from './state';
+import { begin, seen } from './state';
 import { Scan } from './tree';
 
 export const GO: u32 = 0;
@@ -27,6 +30,8 @@ export const GO: u32 = 0;
 export const STOP_ROWS: u32 = 1;
 /** The filter has no program for filterKey() yet: add one, then go on. */
 export const STOP_FILTER: u32 = 2;
+/** The area for ended flows is full: take them, then go on. */
+export const STOP_FLOWS: u32 = 3;
 
 /** Wire lengths are 32 bits of hostile input; pointers must not overflow. */
 const WIRE_MAX: u32 = 0x10000000;
@@ -76,6 +81,7 @@ export function packet(
   timed: bool,
 ): u32 {
   if (rowsWanted && rows == ROW_MAX) return STOP_ROWS;
+  if (exportFull()) return STOP_FLOWS;
   let matched = true;
   if (filterActive()) {
     key = swapped && linktype == LINKTYPE_NULL ? linktype | 0x80000000 : linktype;
@@ -103,7 +109,7 @@ export function packet(
   if (status == MALFORMED) totals.malformed++;
   else if (status == UNSUPPORTED) totals.unsupported++;
   countProtocols();
-  if (rowsWanted) addRow(p, caplen, wirelen, ifindex, linktype, ts, timed, matched);
+  flowsPacketEnd(rowsWanted ? addRow(p, caplen, wirelen, ifindex, linktype, ts, timed, matched) : 0);
   return GO;
 }
 
@@ -147,14 +153,15 @@ function addRow(
   ts: i64,
   timed: bool,
   matched: bool,
-): void {
+): usize {
   const row = changetype<Row>(ROWS_BASE + <usize>(rows++) * offsetof<Row>());
   row.ts = ts;
   row.bytes = <u32>p;
   row.caplen = caplen;
   row.wirelen = wirelen;
-  row.flow = flow;
+  row.flow = NO_FLOW;
   row.linktype = linktype;
   row.flags = <u16>((matched ? ROW_MATCHED : 0) | (timed ? ROW_TIMED : 0));
   row.ifindex = <u16>ifindex;
+  return changetype<usize>(row);
 }

@@ -1,7 +1,5 @@
 // What decoders know about the packet at hand: one mutable context, since the module has one thread
 // and handles one packet at a time. Reset by packet.ts and decode() before each packet.
-import { NO_FLOW } from './layout';
-
 // Bits of `seen`, in the order of PROTOCOLS in the host's types.ts.
 export const SEEN_ETH: u32 = 1 << 0;
 export const SEEN_VLAN: u32 = 1 << 1;
@@ -30,13 +28,16 @@ export let seen: u32 = 0;
 /** Above 0 inside the packet an ICMP error quotes: counted as protocols, but no flow of its own. */
 export let quoted: u32 = 0;
 export let nest: u32 = 0;
-/** Of the packet: time (nanoseconds), length on the wire, innermost flow. */
+/** Of the packet: time (nanoseconds), length on the wire. */
 export let ts: i64 = 0;
 export let wirelen: u32 = 0;
-export let flow: u32 = NO_FLOW;
-/** Innermost IP header: version, and where its addresses lie (destination follows source). */
+/** Innermost IP header: version, where its addresses lie (destination follows source), length with payload. */
 export let ipVersion: u32 = 0;
 export let ipAddrs: usize = 0;
+export let ipLength: u32 = 0;
+/** The frame's first two VLAN tags, the outer in the low half, each with VLAN_PRESENT. */
+export let vlans: u32 = 0;
+export const VLAN_PRESENT: u32 = 0x1000;
 
 export function begin(time: i64, length: u32): void {
   seen = 0;
@@ -44,7 +45,7 @@ export function begin(time: i64, length: u32): void {
   nest = 0;
   ts = time;
   wirelen = length;
-  flow = NO_FLOW;
+  vlans = 0;
 }
 
 @inline
@@ -53,9 +54,16 @@ export function mark(bit: u32): void {
 }
 
 @inline
-export function network(version: u32, addrs: usize): void {
+export function network(version: u32, addrs: usize, length: usize): void {
   ipVersion = version;
   ipAddrs = addrs;
+  ipLength = <u32>length;
+}
+
+@inline
+export function tag(id: u32): void {
+  if (!vlans) vlans = id | VLAN_PRESENT;
+  else if (!(vlans >> 16)) vlans |= (id | VLAN_PRESENT) << 16;
 }
 
 /** False when the packet nests deeper than NEST_MAX. */
@@ -67,9 +75,4 @@ export function descend(): bool {
 @inline
 export function quote(change: i32): void {
   quoted += change;
-}
-
-@inline
-export function setFlow(serial: u32): void {
-  flow = serial;
 }

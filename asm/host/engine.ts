@@ -7,31 +7,62 @@ import { describeNodes } from './describe.js';
 import { EngineError } from './errors.js';
 import { FilterSet } from './filter/set.js';
 import type { FlowsOptions } from './flows.js';
-import { readFlows, readSeries } from './flows.js';
+import { FlowReader } from './flows.js';
 import { sha256 } from './ja4.js';
 import type { KeyFields } from './keyfields.js';
 import { readKeyFields } from './keyfields.js';
 import { captureFormat, streamError } from './messages.js';
 import { Module } from './module.js';
 import { PacketRows } from './rows.js';
+import { readSeries } from './series.js';
+import { distinctOf, readSketch, readTalkers } from './talkers.js';
 import type { NodeRecord } from './tree.js';
 import { buildTree, decodedBytes, readNodes } from './tree.js';
 import type {
   CaptureFormat,
+  Distinct,
   Flow,
   ProtocolName,
   SeriesPoint,
   StreamError,
+  TalkerKind,
+  TopTalkers,
   Totals,
   TreeNode,
 } from './types.js';
 import { PROTOCOLS } from './types.js';
 
 export interface EngineOptions {
-  /** Flows kept at once (128 bytes each); beyond it the least recently seen are evicted. Default 262144. */
+  /** Flows kept at once (320 bytes each); beyond it the least recently seen are evicted. Default 262144. */
   maxFlows?: number;
-  /** Seed of the flow hash; random by default, so that nobody can craft collisions. */
+  /** Seed of the flow hash and of uids; random by default, so that nobody can craft collisions. */
   seed?: bigint;
+  /**
+   * Keeps flows that ended for drainFlows(), which must then be called now and again. Default false: they
+   * stay listed by flows() until their place is needed and are lost then, counted in flowsEvicted.
+   */
+  exportFlows?: boolean;
+  /** A flow silent for longer ends; the next packet begins another. Default: never. */
+  idleTimeouts?: IdleTimeouts;
+  /** Seed of Community IDs, 16 bits. Default 0. */
+  communityIdSeed?: number;
+  /** When packets are entered into the flow table together; results do not depend on it. Default auto. */
+  flowBatches?: 'auto' | 'never' | 'always';
+}
+
+/** Whole seconds; 0 never. Zeek has 300, 60 and 60. */
+export interface IdleTimeouts {
+  tcp?: number;
+  udp?: number;
+  /** ICMP and ICMPv6. */
+  icmp?: number;
+  other?: number;
+}
+
+export interface TopTalkersOptions {
+  /** At most this many; all counted by default, as mergeTopTalkers() needs. */
+  k?: number;
+  by: TalkerKind;
 }
 
 const MAX_FLOWS_DEFAULT = 262144;
@@ -46,8 +77,15 @@ export class Engine {
   readonly #chunkMax: number;
   readonly #stopRows: number;
   readonly #stopFilter: number;
+  readonly #stopFlows: number;
+  readonly #flows: FlowReader;
+  readonly #exporting: boolean;
+  #ended: Flow[] = [];
 
-  private constructor(module: Module) {
+  private constructor(module: Module, seed: bigint, options: EngineOptions) {
+    this.#flows = new FlowReader(module, seed, options.communityIdSeed ?? 0);
+    this.#exporting = options.exportFlows ?? false;
+    this.#stopFlows = module.constant('STOP_FLOWS');
     this.#module = module;
     this.#filter = new FilterSet(module);
     this.#chunkMax = module.constant('CHUNK_MAX');
@@ -66,7 +104,8 @@ export class Engine {
     const high = Number(BigInt.asUintN(32, seed >> 32n));
     if (module.fn.init(maxFlows, low, high) !== 0)
       throw new EngineError(`the engine cannot hold ${maxFlows} flows: use a maxFlows from 16 to 2097152`);
-    return new Engine(module);
+    setFlowOptions(module, options);
+    return new Engine(module, seed, options);
   }
 
   /** Starts a new stream, whose format shows in its first bytes. Totals, flows and series are kept. */
@@ -92,6 +131,11 @@ export class Engine {
     for (let stop = fn.push(piece.length, onRows ? ROWS_WANTED : ROWS_NONE); ; ) {
       if (stop === this.#stopFilter) {
         this.#filter.supply(fn.filter_key() >>> 0);
+        stop = fn.resume(ROWS_KEEP);
+        continue;
+      }
+      if (stop === this.#stopFlows) {
+        this.#ended.push(...this.#flows.takeExports());
         stop = fn.resume(ROWS_KEEP);
         continue;
       }
@@ -122,6 +166,7 @@ export class Engine {
   /** Forgets totals, flows, series and the stream. The filter stays. */
   reset(): void {
     this.#module.fn.reset();
+    this.#ended = [];
   }
 
   get error(): StreamError | null {
@@ -168,8 +213,46 @@ export class Engine {
     };
   }
 
+  /** Packets counted in flows, once for each IP layer: the sum over all flows ever listed and drained. */
+  get flowPackets(): number {
+    return this.#total('FLOW_PACKETS');
+  }
+
+  /** The flows in the table. */
   flows(options: FlowsOptions = {}): Flow[] {
-    return readFlows(this.#module, options);
+    return this.#flows.list(options);
+  }
+
+  /**
+   * The flows that ended since the last call, in order of their end; with `all` those still in the table
+   * end too. Needs the option exportFlows. Until it is called they take memory of the host.
+   */
+  drainFlows({ all = false } = {}): Flow[] {
+    if (!this.#exporting) throw new EngineError('drainFlows needs an engine loaded with exportFlows: true');
+    const { fn } = this.#module;
+    const flows = this.#ended;
+    this.#ended = [];
+    const take = () => {
+      for (const flow of this.#flows.takeExports()) flows.push(flow);
+    };
+    take();
+    if (all) for (let from = 0; from < fn.flow_slots(); take()) from = fn.export_rest(from);
+    return flows;
+  }
+
+  /** Who sent, received or carried most bytes since the last reset, ended flows included. */
+  topTalkers({ k = Number.POSITIVE_INFINITY, by }: TopTalkersOptions): TopTalkers {
+    return readTalkers(this.#module, by, k);
+  }
+
+  /** How many different addresses, ports and flows there were since the last reset, estimated. */
+  distinct(): Distinct {
+    return distinctOf(this.distinctSketch());
+  }
+
+  /** What distinct() is estimated from, a copy: mergeSketches() and distinctOf() for several engines. */
+  distinctSketch(): Uint8Array {
+    return readSketch(this.#module);
   }
 
   /** Seconds with traffic within the newest SERIES_SECONDS (4096), oldest first, from `sinceSec` on. */
@@ -229,6 +312,20 @@ export class Engine {
     const base = this.#module.constant('LINKTYPES_BASE');
     return Array.from({ length: count }, (_, i) => this.#module.view.getUint32(base + i * 4, true));
   }
+}
+
+const BATCHES = { auto: 0, never: 1, always: 2 } as const;
+const IDLE_MAX_SEC = 0xffffffff;
+
+function setFlowOptions(module: Module, options: EngineOptions): void {
+  const { tcp = 0, udp = 0, icmp = 0, other = 0 } = options.idleTimeouts ?? {};
+  for (const seconds of [tcp, udp, icmp, other])
+    if (!Number.isInteger(seconds) || seconds < 0 || seconds > IDLE_MAX_SEC)
+      throw new EngineError(
+        `${seconds} is no idle timeout: use whole seconds from 0 (never) to ${IDLE_MAX_SEC}`,
+      );
+  const batches = BATCHES[options.flowBatches ?? 'auto'];
+  module.fn.flow_options(options.exportFlows ? 1 : 0, tcp, udp, icmp, other, batches);
 }
 
 function randomSeed(): bigint {

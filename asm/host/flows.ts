@@ -1,13 +1,22 @@
-/** Reads the module's flow entries and series into plain values. */
+/** Reads the module's flows, of the table and of the export area, into plain values. */
+import { communityId, PORT_PROTOCOLS } from './community-id.js';
+import { connState, historyText } from './conn.js';
 import type { Module } from './module.js';
+import { sha1 } from './sha1.js';
 import { ipv4Text, ipv6Text } from './text.js';
-import type { Flow, SeriesPoint } from './types.js';
+import type { Flow } from './types.js';
 
 export interface FlowsOptions {
   /** Largest first: bytes or packets both ways, last or first packet's time. Default bytes. */
   sort?: 'bytes' | 'packets' | 'last' | 'first';
   /** At most this many; all by default. */
   limit?: number;
+}
+
+/** Where a flow lies in the module's memory. */
+interface Place {
+  entry: number;
+  more: number;
 }
 
 const PROTO_NAMES: Record<number, Flow['proto']> = {
@@ -18,78 +27,235 @@ const PROTO_NAMES: Record<number, Flow['proto']> = {
   132: 'sctp',
 };
 
-/** Sorts by numbers read from the entries; only the rows asked for become objects. */
-export function readFlows(
-  module: Module,
-  { sort = 'bytes', limit = Number.POSITIVE_INFINITY }: FlowsOptions,
-): Flow[] {
-  const base = module.fn.flow_entries();
-  const stride = module.constant('FLOW_STRIDE');
-  const entries = Array.from({ length: module.fn.flow_count() }, (_, i) => base + i * stride);
-  const keys = new Map(entries.map((entry) => [entry, sortKey(module, entry, sort)]));
-  entries.sort((a, b) => keys.get(b)! - keys.get(a)!);
-  return entries.slice(0, limit).map((entry) => readFlow(module, entry));
-}
+/** Zeek's names of the protocols by their bit in FlowMore.services. */
+const SERVICES: readonly (readonly [bit: number, name: string])[] = [
+  [12, 'vxlan'],
+  [13, 'gtpv1'],
+  [14, 'dns'],
+  [15, 'http'],
+  [16, 'ssl'],
+  [17, 'quic'],
+  [18, 'dhcp'],
+  [19, 'ntp'],
+  [20, 'pfcp'],
+];
 
-function sortKey(module: Module, entry: number, sort: NonNullable<FlowsOptions['sort']>): number {
-  const value = (name: string) => module.count(entry + module.constant(`FLOW_${name}`));
-  const time = (name: string) =>
-    Number(module.view.getBigInt64(entry + module.constant(`FLOW_${name}`), true));
-  switch (sort) {
-    case 'bytes':
-      return value('BYTES_A') + value('BYTES_B');
-    case 'packets':
-      return value('PACKETS_A') + value('PACKETS_B');
-    case 'last':
-      return time('LAST_TS');
-    default:
-      return time('FIRST_TS');
+const ENDED: readonly Flow['ended'][] = [null, 'evicted', 'idle', 'reused', 'drained'];
+const TCP_FIN = 1;
+const NO_FLOW = 0xffffffff;
+const VLAN_PRESENT = 0x1000;
+/** Order of the counters from FLOW_PACKETS_A on. */
+const COUNTERS = { packets: 0, wire: 2, ip: 4, payload: 6 } as const;
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** Reads flows of one module. `seed` names them, `communitySeed` goes into the Community ID. */
+export class FlowReader {
+  readonly #module: Module;
+  readonly #seed: bigint;
+  readonly #communitySeed: number;
+
+  constructor(module: Module, seed: bigint, communitySeed: number) {
+    this.#module = module;
+    this.#seed = seed;
+    this.#communitySeed = communitySeed;
+  }
+
+  /** Sorts by numbers read from the entries; only the rows asked for become objects. */
+  list({ sort = 'bytes', limit = Number.POSITIVE_INFINITY }: FlowsOptions): Flow[] {
+    const { fn, view } = this.#module;
+    const places: Place[] = [];
+    const keys = new Map<Place, number>();
+    const kind = this.#module.constant('FLOW_KIND');
+    for (let i = 0; i < fn.flow_slots(); i++) {
+      const place = { entry: fn.flow_entry(i), more: fn.flow_more(i) };
+      if (!view.getUint16(place.entry + kind, true)) continue;
+      places.push(place);
+      keys.set(place, this.#sortKey(place, sort));
+    }
+    places.sort((a, b) => keys.get(b)! - keys.get(a)!);
+    return places.slice(0, limit).map((place) => this.#flow(place));
+  }
+
+  /** The flows in the export area, which is emptied. */
+  takeExports(): Flow[] {
+    const { fn } = this.#module;
+    const base = this.#module.constant('EXPORT_BASE');
+    const stride = this.#module.constant('FLOW_STRIDE');
+    const step = stride + this.#module.constant('MORE_STRIDE');
+    const flows = Array.from({ length: fn.export_count() }, (_, i) =>
+      this.#flow({ entry: base + i * step, more: base + i * step + stride }),
+    );
+    fn.export_clear();
+    return flows;
+  }
+
+  #sortKey(place: Place, sort: NonNullable<FlowsOptions['sort']>): number {
+    const { view } = this.#module;
+    const sum = (which: number) => this.#counter(place, which) + this.#counter(place, which + 1);
+    switch (sort) {
+      case 'bytes':
+        return sum(COUNTERS.wire);
+      case 'packets':
+        return sum(COUNTERS.packets);
+      case 'last':
+        return Number(view.getBigInt64(place.entry + this.#module.constant('FLOW_LAST_TS'), true));
+      default:
+        return Number(view.getBigInt64(place.more + this.#module.constant('MORE_FIRST_TS'), true));
+    }
+  }
+
+  /** 32 bits in the entry, the 16 above them in the rest. */
+  #counter({ entry, more }: Place, which: number): number {
+    const { view } = this.#module;
+    const low = view.getUint32(entry + this.#module.constant('FLOW_PACKETS_A') + which * 4, true);
+    return low + view.getUint16(more + this.#module.constant('MORE_CARRIES') + which * 2, true) * 2 ** 32;
+  }
+
+  #flow(place: Place): Flow {
+    const { view } = this.#module;
+    const { entry, more } = place;
+    const at = (name: string) => entry + this.#module.constant(`FLOW_${name}`);
+    const rest = (name: string) => more + this.#module.constant(`MORE_${name}`);
+    const time = (name: string) => view.getBigInt64(rest(name), true);
+    const kind = view.getUint16(at('KIND'), true);
+    const ipProto = kind & 0xff;
+    const fragment = (kind & this.#module.constant('KIND_FRAGMENT')) !== 0;
+    const proto = fragment ? 'other' : (PROTO_NAMES[ipProto] ?? 'other');
+    const [source, destination] = this.#addresses(place, kind);
+    const [origPort, respPort] = [view.getUint16(at('PORTS'), false), view.getUint16(at('PORTS') + 2, false)];
+    const milestones = view.getUint8(rest('MILESTONES'));
+    const closed = (milestones & this.#module.constant('SAW_CLOSE')) !== 0;
+    const origTcpFlags = view.getUint8(at('FLAGS_A'));
+    const respTcpFlags = view.getUint8(at('FLAGS_B'));
+    const payload = (which: number, flags: number) => {
+      const bytes = this.#counter(place, which);
+      return proto === 'tcp' && flags & TCP_FIN && bytes > 0 ? bytes - 1 : bytes;
+    };
+    const id = view.getUint32(at('SERIAL'), true);
+    const parent = view.getUint32(rest('PARENT'), true);
+    const vlans = view.getUint32(rest('VLANS'), true);
+    const firstTsNs = time('FIRST_TS');
+    const lastTsNs = view.getBigInt64(at('LAST_TS'), true);
+    const durationNs = (closed ? time('CLOSED_TS') : lastTsNs) - firstTsNs;
+    const counts = {
+      origPackets: this.#counter(place, COUNTERS.packets),
+      respPackets: this.#counter(place, COUNTERS.packets + 1),
+      origBytes: this.#counter(place, COUNTERS.wire),
+      respBytes: this.#counter(place, COUNTERS.wire + 1),
+      origIpBytes: this.#counter(place, COUNTERS.ip),
+      respIpBytes: this.#counter(place, COUNTERS.ip + 1),
+      origPayloadBytes: payload(COUNTERS.payload, origTcpFlags),
+      respPayloadBytes: payload(COUNTERS.payload + 1, respTcpFlags),
+    };
+    const flipped = (milestones & this.#module.constant('FLIPPED')) !== 0;
+    const letters = [view.getBigUint64(rest('HISTORY0'), true), view.getBigUint64(rest('HISTORY1'), true)];
+    const history = historyText(proto, letters, flipped, counts);
+    const states = [view.getUint8(rest('STATE_A')) & 15, view.getUint8(rest('STATE_B')) & 15] as const;
+    return {
+      id,
+      uid: this.uid(id),
+      communityId: communityId(
+        {
+          ipProto,
+          source,
+          destination,
+          ports: PORT_PROTOCOLS.has(ipProto) && !fragment ? [origPort, respPort] : null,
+          oneWay: (kind & this.#module.constant('KIND_ONE_WAY')) !== 0,
+        },
+        this.#communitySeed,
+      ),
+      proto,
+      ipProto,
+      origAddr: addressText(source),
+      origPort,
+      respAddr: addressText(destination),
+      respPort,
+      firstTsNs,
+      lastTsNs,
+      durationNs: durationNs > 0n ? durationNs : 0n,
+      service: serviceText(view.getUint32(rest('SERVICES'), true)),
+      ...counts,
+      origTcpFlags,
+      respTcpFlags,
+      connState: connState(proto, states, history, counts),
+      history,
+      missedBytes: proto === 'tcp' ? this.#missed(more) : 0,
+      vlan: vlans & VLAN_PRESENT ? vlans & 0xfff : null,
+      innerVlan: (vlans >>> 16) & VLAN_PRESENT ? (vlans >>> 16) & 0xfff : null,
+      tunnelParents: parent === NO_FLOW ? [] : [this.uid(parent)],
+      ...this.#tcp(more, milestones, proto === 'tcp'),
+      ended: ENDED[view.getUint8(rest('ENDED'))] ?? null,
+    };
+  }
+
+  /** Zeek's shape, C and base 62 of 96 bits; one way, since the seed also guards the flow hash. */
+  uid(id: number): string {
+    const message = new DataView(new ArrayBuffer(16));
+    message.setBigUint64(0, BigInt.asUintN(64, this.#seed));
+    message.setUint32(8, id);
+    message.setUint32(12, 0x756964); // "uid": no Community ID is a hash of this
+    const digest = new DataView(sha1(new Uint8Array(message.buffer)).buffer);
+    let value = (digest.getBigUint64(0) << 32n) | BigInt(digest.getUint32(8));
+    let text = '';
+    for (let i = 0; i < 17; i++) {
+      text += BASE62[Number(value % 62n)]!;
+      value /= 62n;
+    }
+    return `C${text}`;
+  }
+
+  #addresses({ entry, more }: Place, kind: number): [Uint8Array, Uint8Array] {
+    const { bytes } = this.#module;
+    const v4 = ((kind >> 8) & 0xf) === 4;
+    const at = entry + this.#module.constant('FLOW_ADDRS');
+    if (v4) return [bytes.slice(at, at + 4), bytes.slice(at + 4, at + 8)];
+    const [a, b] = [more + this.#module.constant('MORE_A0'), more + this.#module.constant('MORE_B0')];
+    return [bytes.slice(a, a + 16), bytes.slice(b, b + 16)];
+  }
+
+  /** Given-up holes, and those still open as far as the peer acknowledged them. */
+  #missed(more: number): number {
+    const { view } = this.#module;
+    const at = (name: string) => more + this.#module.constant(`MORE_${name}`);
+    let bytes = this.#module.count(at('MISSED'));
+    for (const [side, letter] of ['A', 'B'].entries()) {
+      const acked = view.getUint32(at('ACKED_A') + side * 4, true);
+      for (let i = 0; i < view.getUint8(at(`HOLES_${letter}`)); i++) {
+        const hole = at(`HOLE0_${letter}`) + i * 8;
+        const [from, to] = [view.getUint32(hole, true), view.getUint32(hole + 4, true)];
+        bytes += Math.max(0, Math.min((acked - from) | 0, (to - from) | 0));
+      }
+    }
+    return bytes;
+  }
+
+  #tcp(more: number, milestones: number, isTcp: boolean) {
+    const { view } = this.#module;
+    const at = (name: string) => more + this.#module.constant(`MORE_${name}`);
+    const span = (from: string, to: string, seen: boolean) => {
+      const ns = view.getBigInt64(at(to), true) - view.getBigInt64(at(from), true);
+      return isTcp && seen && ns >= 0n ? ns : null;
+    };
+    const figure = (name: string, b: number) => (isTcp ? view.getUint32(at(name) + b * 4, true) : null);
+    const whole = (milestones & 7) === 7;
+    return {
+      synAckRttNs: span('SYN_TS', 'SYN_ACK_TS', (milestones & 3) === 3),
+      ackRttNs: span('SYN_ACK_TS', 'ACK_TS', whole),
+      handshakeRttNs: span('SYN_TS', 'ACK_TS', whole),
+      origRetransmits: figure('RETRANSMITS_A', 0),
+      respRetransmits: figure('RETRANSMITS_A', 1),
+      origOutOfOrder: figure('DISORDERED_A', 0),
+      respOutOfOrder: figure('DISORDERED_A', 1),
+      origZeroWindows: figure('ZERO_WINDOWS_A', 0),
+      respZeroWindows: figure('ZERO_WINDOWS_A', 1),
+    };
   }
 }
 
-function readFlow(module: Module, entry: number): Flow {
-  const { view, bytes } = module;
-  const at = (name: string) => entry + module.constant(`FLOW_${name}`);
-  const kind = view.getUint16(at('KIND'), true);
-  const ipProto = kind & 0xff;
-  const v4 = ((kind >> 8) & 0xf) === 4;
-  const address = (v4Offset: number, v6: string) =>
-    v4
-      ? ipv4Text(bytes.subarray(at('ADDRS') + v4Offset, at('ADDRS') + v4Offset + 4))
-      : ipv6Text(bytes.subarray(at(v6), at(v6) + 16));
-  return {
-    id: view.getUint32(at('SERIAL'), true),
-    proto: kind & module.constant('KIND_FRAGMENT') ? 'other' : (PROTO_NAMES[ipProto] ?? 'other'),
-    ipProto,
-    origAddr: address(0, 'A0'),
-    origPort: view.getUint16(at('PORTS'), false),
-    respAddr: address(4, 'B0'),
-    respPort: view.getUint16(at('PORTS') + 2, false),
-    firstTsNs: view.getBigInt64(at('FIRST_TS'), true),
-    lastTsNs: view.getBigInt64(at('LAST_TS'), true),
-    origPackets: module.count(at('PACKETS_A')),
-    respPackets: module.count(at('PACKETS_B')),
-    origBytes: module.count(at('BYTES_A')),
-    respBytes: module.count(at('BYTES_B')),
-    origTcpFlags: view.getUint8(at('FLAGS_A')),
-    respTcpFlags: view.getUint8(at('FLAGS_B')),
-  };
-}
+export const addressText = (address: Uint8Array): string =>
+  address.length === 4 ? ipv4Text(address) : ipv6Text(address);
 
-/** Seconds of the window that had packets, oldest first; `since` leaves earlier ones out. */
-export function readSeries(module: Module, since: number): SeriesPoint[] {
-  const { view } = module;
-  const base = module.constant('SERIES_BASE');
-  const stride = module.constant('BUCKET_STRIDE');
-  const seconds = module.constant('SERIES_SECONDS');
-  const points: SeriesPoint[] = [];
-  for (let bucket = base; bucket < base + seconds * stride; bucket += stride) {
-    const packets = module.count(bucket + module.constant('BUCKET_PACKETS'));
-    if (!packets) continue;
-    const sec = Number(view.getBigInt64(bucket + module.constant('BUCKET_SEC'), true));
-    points.push({ sec, packets, bytes: module.count(bucket + module.constant('BUCKET_BYTES')) });
-  }
-  points.sort((a, b) => a.sec - b.sec);
-  const newest = points.at(-1)?.sec ?? 0;
-  return points.filter(({ sec }) => sec >= since && sec > newest - seconds);
+function serviceText(bits: number): string | null {
+  const names = SERVICES.filter(([bit]) => bits & (1 << bit)).map(([, name]) => name);
+  return names.length > 0 ? names.join(',') : null;
 }

@@ -25,7 +25,16 @@ export interface ModuleExports {
   row_count(): number;
   totals(): number;
   flow_count(): number;
-  flow_entries(): number;
+  flow_slots(): number;
+  flow_entry(number: number): number;
+  flow_more(number: number): number;
+  flow_options(exports: number, tcp: number, udp: number, icmp: number, other: number, batch: number): void;
+  export_count(): number;
+  export_clear(): void;
+  export_rest(from: number): number;
+  talkers(kind: number): number;
+  talkers_error_low(): number;
+  talkers_error_high(): number;
   filter_clear(active: number): void;
   filter_restart(): void;
   filter_add(key: number, count: number): number;
@@ -37,7 +46,8 @@ export interface ModuleExports {
 const FUNCTIONS = [
   'abi_version', 'init', 'reset', 'stream_begin', 'reserve', 'push', 'resume', 'stream_end', 'error_kind',
   'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
-  'flow_count', 'flow_entries', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key', 'decode',
+  'flow_count', 'flow_slots', 'flow_entry', 'flow_more', 'flow_options', 'export_count', 'export_clear', 'export_rest',
+  'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key', 'decode',
   'digest',
 ] as const; // biome-ignore format: a list of names
 

@@ -2,7 +2,10 @@
 #include "filter.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "constants.h"
 
 static int compile(struct filter *filter, pcap_t *pcap, const char *expr, struct failure *f) {
   if (pcap_compile(pcap, &filter->program, expr, 1, PCAP_NETMASK_UNKNOWN))
@@ -12,8 +15,18 @@ static int compile(struct filter *filter, pcap_t *pcap, const char *expr, struct
 }
 
 int filter_compile(struct filter *filter, const char *expr, uint16_t linktype, uint32_t snaplen, struct failure *f) {
-  pcap_t *pcap = pcap_open_dead((int)linktype, (int)snaplen);
-  if (!pcap) return fail(f, ENOMEM, "filter: no memory");
+  // A file's LINKTYPE_ is not always the DLT_ of the same number (RAW: 101 and 12). libpcap maps one to the
+  // other when it opens a file, so it is given a file's header.
+  struct pcap_file_header header = {.magic = RT_PCAP_MAGIC_US, .version_major = PCAP_VERSION_MAJOR,
+                                    .version_minor = PCAP_VERSION_MINOR, .snaplen = snaplen, .linktype = linktype};
+  char text[PCAP_ERRBUF_SIZE];
+  FILE *file = fmemopen(&header, sizeof header, "r");
+  if (!file) return fail(f, ENOMEM, "filter: no memory");
+  pcap_t *pcap = pcap_fopen_offline(file, text);
+  if (!pcap) {
+    fclose(file);
+    return fail(f, EOPNOTSUPP, "filter: packets of linktype %u: %s; leave the filter out", linktype, text);
+  }
   int rc = compile(filter, pcap, expr, f);
   pcap_close(pcap);
   return rc;

@@ -13,7 +13,7 @@ struct filter {
   struct bpf_program program;
 };
 
-// For packets this process matches itself.
+// For packets this process matches itself. `linktype` is the LINKTYPE_ of a file.
 int filter_compile(struct filter *filter, const char *expr, uint16_t linktype, uint32_t snaplen, struct failure *f);
 // For the kernel: libpcap's live compiler knows that the kernel keeps stripped VLAN tags beside the
 // packet, so `vlan 5` works as in tcpdump. Opens the interface for a moment.

@@ -14,12 +14,15 @@ static int parse_url(struct gateway *g, const char *url, struct failure *f) {
   if (strlen(url) >= sizeof copy) return fail(f, 0, "--gateway: URL too long");
   strcpy(copy, url);
   if ((strncmp(url, "ws://", 5) && strncmp(url, "wss://", 6)) || lws_parse_uri(copy, &scheme, &host, &g->port, &path) ||
-      !*host || g->port <= 0)
+      !*host || g->port <= 0 || g->port > 65535)
     return fail(f, 0, "--gateway: \"%.200s\" is no ws:// or wss:// URL, such as ws://127.0.0.1:%u/ws/ingest", url,
                 RT_GATEWAY_PORT_DEFAULT);
   g->tls = url[2] == 's';
   snprintf(g->host, sizeof g->host, "%s", host);
-  snprintf(g->path, sizeof g->path, "%s%s", *path == '/' ? "" : "/", *path && strcmp(path, "/") ? path : "ws/ingest");
+  bool v6 = strchr(host, ':');  // libwebsockets took the brackets off, RFC 3986 3.2.2 wants them
+  snprintf(g->authority, sizeof g->authority, "%s%s%s:%d", v6 ? "[" : "", g->host, v6 ? "]" : "", g->port);
+  while (*path == '/') path++;
+  snprintf(g->path, sizeof g->path, "/%s", *path ? path : "ws/ingest");
   return 0;
 }
 

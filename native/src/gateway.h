@@ -7,6 +7,7 @@
 
 struct gateway {
   char host[256], path[1024];
+  char authority[272];       // host:port as in a URL and in the Host header; IPv6 in brackets
   char authorization[1100];  // "Bearer TOKEN", empty without a token
   int port;
   bool tls;

@@ -21,6 +21,29 @@ int fail(struct failure *f, int err, const char *fmt, ...) {
   return err ? -err : -EINVAL;
 }
 
+const char *cure(int err) {
+  switch (err) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space or name another place";
+    case EFBIG:
+      return "raise the size limit (ulimit -f) or rotate with -C";
+    case ENOENT:
+      return "create the directory first";
+    case EROFS:
+      return "name a place that can be written to";
+    case EIO:
+    case ENXIO:
+    case ENODEV:
+      return "check the drive (dmesg)";
+    case EMFILE:
+    case ENFILE:
+      return "raise `ulimit -n`";
+    default:
+      return "check the path and its permissions";
+  }
+}
+
 static void print_line(const char *fmt, va_list args) {
   char line[768] = "ringtapd: ";
   size_t n = strlen(line);

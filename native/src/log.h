@@ -11,6 +11,8 @@ struct failure {
 
 // Fills `f` (may be NULL) and returns -err, or -EINVAL when err is 0.
 int fail(struct failure *f, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+// What to do about `err` (positive errno) of a file that is to be written: the `how` of a message.
+const char *cure(int err);
 
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_verbose(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

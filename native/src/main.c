@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,12 +15,14 @@
 #include "capture.h"
 #include "clock.h"
 #include "iface.h"
+#include "preflight.h"
 #include "stream.h"
 #include "uplink.h"
 #include "writer.h"
 
 #define VERSION "0.1.0"
 #define DRAIN_PATIENCE_NS NS_PER_S
+#define WATCH_NS NS_PER_S  // drops are looked for, and the gateway gets a ledger, this often
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -31,6 +34,7 @@ struct probe {
   struct tap tap;
   struct capture capture;
   struct uplink *uplink;  // NULL without a gateway
+  bool uplink_stuck;      // in the resolver, at the end of the run
   bool records;
   char name[256], hardware[72], os[256];
   uint8_t section[SECTION_BYTES_MAX], uplink_section[SECTION_BYTES_MAX];
@@ -38,6 +42,7 @@ struct probe {
   uint64_t started_ts_ns;
   int stats_fd;
   pthread_t main_thread;
+  atomic_bool ended;  // the capture thread has: its last block is on its way
   // Interface watch.
   uint64_t rx_dropped_at_start;
   bool iface_known, iface_gone;
@@ -127,6 +132,12 @@ static int open_source(struct probe *p, struct failure *f) {
   return p->source.ops->open(&p->source, &p->options, f);
 }
 
+static int open_filter(struct probe *p, struct failure *f) {
+  const struct options *o = &p->options;
+  if (!o->filter[0] || p->source.filters) return 0;
+  return filter_compile(&p->capture.filter, o->filter, p->source.linktype, o->snaplen, f);
+}
+
 static int open_all(struct probe *p, struct failure *f) {
   struct options *o = &p->options;
   uint32_t most = block_snaplen_max((uint32_t)o->block_bytes);
@@ -136,10 +147,10 @@ static int open_all(struct probe *p, struct failure *f) {
     log_line("--block-size: packets are cut at %u bytes to fit into blocks of %llu", most,
              (unsigned long long)o->block_bytes);
   }
-  int rc = open_source(p, f);
+  int rc = preflight_clash(o, f);
+  if (!rc) rc = open_source(p, f);
   if (!rc) rc = open_stats(p, f);
-  if (!rc && o->filter[0] && !p->source.filters)
-    rc = filter_compile(&p->capture.filter, o->filter, p->source.linktype, o->snaplen, f);
+  if (!rc) rc = open_filter(p, f);
   if (rc) return rc;
   p->started_ts_ns = clock_realtime_ns();
   name_machine(p);
@@ -152,7 +163,12 @@ static int open_all(struct probe *p, struct failure *f) {
 
 // --- threads ---
 
-static void wake_main(void *arg) { pthread_kill(((struct probe *)arg)->main_thread, SIGUSR1); }
+// The flag ends the run; the signal only wakes, so the same signal from outside does no harm.
+static void capture_ended(void *arg) {
+  struct probe *p = arg;
+  atomic_store(&p->ended, true);
+  pthread_kill(p->main_thread, SIGUSR1);
+}
 
 static void reader_gone(void *arg) {
   struct probe *p = arg;
@@ -166,7 +182,7 @@ static int start_all(struct probe *p) {
   c->limit = p->options.count;
   c->flush_ns = p->options.flush_ns;
   c->started_ts_ns = p->started_ts_ns;
-  c->on_end = wake_main;
+  c->on_end = capture_ended;
   c->arg = p;
   atomic_init(&c->if_drops, p->source.ifindex ? 0 : LEDGER_UNKNOWN);
   p->main_thread = pthread_self();
@@ -188,20 +204,27 @@ static int start_all(struct probe *p) {
 
 // --- ledger ---
 
-static void raise_drops(struct probe *p, const struct ledger *l) {
-  uint64_t ring = l->a.ring_drops == LEDGER_UNKNOWN ? 0 : l->a.ring_drops;
+// "Just now" is since the last call: once a second, so that every ledger of that second says it.
+static void raise_drops(struct probe *p, const struct accounts *a) {
+  uint64_t ring = a->ring_drops == LEDGER_UNKNOWN ? 0 : a->ring_drops;
   if (ring > p->last_ring_drops)
     alarm_raise(ALARM_RING, "kernel ring overflowed: %llu packets lost just now; use a larger -B or a filter",
                 (unsigned long long)(ring - p->last_ring_drops));
   else
     alarm_clear(ALARM_RING);
-  if (l->a.pool_drops > p->last_pool_drops)
+  if (a->pool_drops > p->last_pool_drops)
     alarm_raise(ALARM_POOL, "the drive is too slow: %llu packets lost just now; use more --pool-blocks or a filter",
-                (unsigned long long)(l->a.pool_drops - p->last_pool_drops));
+                (unsigned long long)(a->pool_drops - p->last_pool_drops));
   else
     alarm_clear(ALARM_POOL);
   p->last_ring_drops = ring;
-  p->last_pool_drops = l->a.pool_drops;
+  p->last_pool_drops = a->pool_drops;
+}
+
+static void watch_drops(struct probe *p) {
+  struct accounts a;
+  capture_accounts(&p->capture, &a);
+  raise_drops(p, &a);
 }
 
 static void read_writer(struct probe *p, struct ledger *l) {
@@ -223,10 +246,10 @@ static void make_ledger(struct probe *p, struct ledger *l, bool final) {
   if (p->records) read_writer(p, l);
   if (final && p->uplink) {
     l->a.sent = atomic_load(&p->tap.sent);
-    l->a.uplink_drops = tap_drops(&p->tap);
+    l->a.uplink_drops = p->uplink_stuck ? l->a.offered - l->a.sampled_out - l->a.sent : tap_drops(&p->tap);
   }
   ledger_balance(l);
-  raise_drops(p, l);
+  if (final) raise_drops(p, &l->a);
   if (l->unaccounted || l->uplink_unaccounted)
     alarm_raise(ALARM_LEDGER, "the accounts do not balance: %lld packets recording, %lld uplink",
                 (long long)l->unaccounted, (long long)l->uplink_unaccounted);
@@ -244,11 +267,13 @@ static void print_ledger(struct probe *p, const struct ledger *l) {
   }
 }
 
-static void report(struct probe *p) {
+enum { TO_STATS = 1, TO_GATEWAY = 2 };
+
+static void report(struct probe *p, unsigned to) {
   static struct ledger l;
   make_ledger(p, &l, false);
-  print_ledger(p, &l);
-  if (p->uplink) uplink_ledger(p->uplink, &l);
+  if (to & TO_STATS) print_ledger(p, &l);
+  if (to & TO_GATEWAY && p->uplink) uplink_ledger(p->uplink, &l);
 }
 
 // --- the interface ---
@@ -277,21 +302,49 @@ static void watch_interface(struct probe *p) {
 
 // --- the run ---
 
+static void request_rotation(struct probe *p) {
+  static bool told;
+  if (p->records && writer_rotates(&p->writer)) {
+    atomic_store(&p->capture.rotate, true);
+  } else if (!told) {
+    told = true;
+    log_line("SIGHUP: there is no new file to go on in; recording continues (--store, -C or -G make several)");
+  }
+}
+
+// Due once per interval; after a pause once, not once for every one missed. 0 is never.
+static bool is_due(uint64_t *next_ns, uint64_t interval_ns, uint64_t now_ns) {
+  if (!interval_ns || now_ns < *next_ns) return false;
+  *next_ns += interval_ns;
+  if (*next_ns <= now_ns) *next_ns = now_ns + interval_ns;
+  return true;
+}
+
+static int wait_signal(const sigset_t *signals, uint64_t until_ns) {
+  uint64_t now_ns = clock_monotonic_ns(), wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+  struct timespec timeout = {.tv_sec = (time_t)(wait_ns / NS_PER_S), .tv_nsec = (long)(wait_ns % NS_PER_S)};
+  return sigtimedwait(signals, NULL, &timeout);
+}
+
 static void run(struct probe *p, const sigset_t *signals) {
-  uint64_t interval_ns = p->options.stats_ns ? p->options.stats_ns : NS_PER_S;
-  uint64_t next_ns = clock_monotonic_ns() + interval_ns;
-  for (;;) {
-    uint64_t now_ns = clock_monotonic_ns(), wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-    struct timespec timeout = {.tv_sec = (time_t)(wait_ns / NS_PER_S), .tv_nsec = (long)(wait_ns % NS_PER_S)};
-    int signal = sigtimedwait(signals, NULL, &timeout);
+  uint64_t stats_ns = p->options.stats_ns, next_stats_ns = clock_monotonic_ns() + stats_ns;
+  uint64_t next_watch_ns = clock_monotonic_ns() + WATCH_NS;
+  while (!atomic_load(&p->ended)) {
+    bool stats_first = stats_ns && next_stats_ns < next_watch_ns;
+    int signal = wait_signal(signals, stats_first ? next_stats_ns : next_watch_ns);
+    unsigned to = 0;
     if (signal == SIGINT || signal == SIGTERM) atomic_store(&p->capture.stop, true);
-    if (signal == SIGHUP) atomic_store(&p->capture.rotate, true);
-    if (signal == SIGUSR1) return;  // the capture thread has ended
-    if (clock_monotonic_ns() < next_ns) continue;
-    next_ns += interval_ns;
-    if (next_ns < clock_monotonic_ns()) next_ns = clock_monotonic_ns() + interval_ns;
+    if (signal == SIGHUP) request_rotation(p);
+    if (signal == SIGUSR1 && !atomic_load(&p->ended)) to = TO_STATS;  // somebody asks, as with dd
+    uint64_t now_ns = clock_monotonic_ns();
+    if (is_due(&next_stats_ns, stats_ns, now_ns)) to |= TO_STATS;
+    if (is_due(&next_watch_ns, WATCH_NS, now_ns)) {
+      watch_drops(p);
+      to |= TO_GATEWAY;
+    }
+    if (!to) continue;
     watch_interface(p);
-    if (p->options.stats_ns) report(p);
+    report(p, to);
   }
 }
 
@@ -300,35 +353,62 @@ static int finish(struct probe *p) {
   capture_join(&p->capture);
   watch_interface(p);
   if (p->records) writer_join(&p->writer);
-  if (p->uplink) uplink_drain(p->uplink, DRAIN_PATIENCE_NS);
+  if (p->uplink) p->uplink_stuck = !uplink_drain(p->uplink, DRAIN_PATIENCE_NS);
   make_ledger(p, &l, true);
   print_ledger(p, &l);
-  if (p->uplink) {
+  if (p->uplink && !p->uplink_stuck) {
     uplink_ledger(p->uplink, &l);
-    uplink_close(p->uplink);
-    tap_destroy(&p->tap);
+    p->uplink_stuck = !uplink_close(p->uplink);
+    if (!p->uplink_stuck) tap_destroy(&p->tap);
   }
   p->source.ops->close(&p->source);
+  bool kept = !p->records || writer_kept_all(&p->writer);
+  if (p->records) writer_destroy(&p->writer);
   if (p->records) pool_destroy(&p->pool);
   filter_free(&p->capture.filter);
   if (p->capture.result) return complain(&p->source.failure);
   bool lost = l.unaccounted || l.uplink_unaccounted;
-  return lost || p->iface_gone ? EXIT_FAILED : EXIT_DONE;
+  return lost || !kept || p->iface_gone ? EXIT_FAILED : EXIT_DONE;
+}
+
+// Output before source: whoever may not capture still wants to know that the store is not writable.
+static const char *check_all(struct probe *p, struct failure *f) {
+  if (preflight_clash(&p->options, f) || preflight_output(&p->options, f)) return "output";
+  if (preflight_gateway(&p->options, f)) return "gateway";
+  if (open_source(p, f)) return "source";
+  return open_filter(p, f) ? "filter" : NULL;
 }
 
 static int check_only(struct probe *p) {
   struct failure f = {0};
-  int rc = open_source(p, &f);
+  const char *wrong = check_all(p, &f);
   char name[600], message[1100];
-  json_string(name, sizeof name, p->source.interface_name);
-  json_string(message, sizeof message, rc ? f.text : "can capture");
-  printf("{\"ok\":%s,\"interface\":%s,\"source\":\"%s\",\"errno\":%d,\"message\":%s}\n", rc ? "false" : "true", name,
-         p->options.ring, rc ? f.err : 0, message);
-  if (!rc) p->source.ops->close(&p->source);
-  return rc ? EXIT_FAILED : EXIT_DONE;
+  json_string(name, sizeof name, p->source.interface_name[0] ? p->source.interface_name
+                                 : p->options.interface     ? p->options.interface
+                                                            : "");
+  json_string(message, sizeof message, wrong ? f.text : "can capture");
+  printf("{\"ok\":%s,\"interface\":%s,\"source\":\"%s\",\"stage\":\"%s\",\"errno\":%d,\"message\":%s}\n",
+         wrong ? "false" : "true", name, p->options.ring, wrong ? wrong : "", f.err, message);
+  filter_free(&p->capture.filter);
+  if (!wrong || !strcmp(wrong, "filter")) p->source.ops->close(&p->source);
+  return !wrong ? EXIT_DONE : f.err ? EXIT_FAILED : EXIT_USAGE;
+}
+
+// A supervisor that dies suddenly leaves no orphan: the kernel then sends us SIGTERM. `parent` is who it was
+// at the start; one that died in between is not told about any more.
+static void follow_parent(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) raise(SIGTERM);
+}
+
+static void block_signals(sigset_t *set, int count) {
+  sigemptyset(set);
+  for (int i = 0; i < count; i++) sigaddset(set, (int[]){SIGUSR1, SIGHUP, SIGINT, SIGTERM}[i]);
+  pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
 int main(int argc, char **argv) {
+  pid_t parent = getppid();
   struct probe *p = &probe;
   struct failure f;
   if (options_parse(&p->options, argc, argv, &f)) return log_line("%s", f.text), EXIT_USAGE;
@@ -336,18 +416,19 @@ int main(int argc, char **argv) {
   if (p->options.help) return options_help(), EXIT_DONE;
   if (p->options.version) return printf("ringtapd " VERSION "\n"), EXIT_DONE;
   if (p->options.list_interfaces) return iface_list(stdout) ? EXIT_FAILED : EXIT_DONE;
+  if (p->options.exit_with_parent) follow_parent(parent);
   if (p->options.check) return check_only(p);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a file size limit is a full drive: EFBIG
+  sigset_t signals;
+  block_signals(&signals, 1);  // asked too early: answered once the run has begun
   int rc = open_all(p, &f);
   if (rc) return complain(&f);
-  // From here on signals are read by run(), and by no other thread.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int i = 0; i < 4; i++) sigaddset(&signals, (int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1}[i]);
-  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+  block_signals(&signals, 4);  // from here on they are read by run(), and by no other thread
   watch_interface(p);
   if (start_all(p)) return log_line("threads cannot be started: too many processes; raise `ulimit -u`"), EXIT_FAILED;
   run(p, &signals);
-  return finish(p);
+  int code = finish(p);
+  if (p->uplink_stuck) _exit(code);  // its thread still runs: no exit handler may pull things from under it
+  return code;
 }

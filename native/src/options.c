@@ -53,9 +53,10 @@ static const struct spec specs[] = {
     {"uplink-pps", 0, U32, AT(uplink_pps), 0, "N", "packets/s on the uplink, the rest sampled out (100000)"},
     {"stats", 0, TEXT, AT(stats_path), 0, "FILE", "ledger lines go to FILE instead of stderr"},
     {"stats-interval", 0, SECONDS, AT(stats_ns), 0, "S", "seconds between ledger lines, 0: only the last (1)"},
-    {"config", 0, TEXT, 0, 0, "FILE", "read `long-name=value` lines first"},
+    {"config", 0, TEXT, AT(config_path), 0, "FILE", "read `long-name=value` lines first"},
     {"list-interfaces", 'D', FLAG, AT(list_interfaces), 0, NULL, "print interfaces as JSON lines"},
-    {"check", 0, FLAG, AT(check), 0, NULL, "only try to open the source; one JSON line"},
+    {"check", 0, FLAG, AT(check), 0, NULL, "only try source, filter and output; one JSON line"},
+    {"exit-with-parent", 0, FLAG, AT(exit_with_parent), 0, NULL, "flush and end when the starting process dies"},
     {"verbose", 'v', FLAG, AT(verbose), 0, NULL, "say more"},
     {"version", 'V', FLAG, AT(version), 0, NULL, "print the version"},
     {"help", 'h', FLAG, AT(help), 0, NULL, "print this"},
@@ -72,7 +73,8 @@ void options_help(void) {
              s->letter ? ", " : "  ", s->name, s->value ? " " : "", s->value ? s->value : "");
     printf("  %-26s %s\n", left, s->help);
   }
-  printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file; SIGINT or SIGTERM flush and end.\n");
+  printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file where there are several; SIGUSR1 prints a\n"
+         "ledger line now; SIGINT or SIGTERM flush and end.\n");
 }
 
 static int bad(const struct spec *s, const char *value, struct failure *f) {
@@ -134,7 +136,7 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
   switch (s->kind) {
     case TEXT:
       if (!*value) return fail(f, 0, "--%s: needs a value", s->name);
-      if (strcmp(s->name, "config")) *(const char **)field = value;
+      *(const char **)field = value;
       return 0;
     case FLAG:
       if (value && *value && strcmp(value, "true") && strcmp(value, "false")) return fail(f, 0, "--%s: takes no value", s->name);
@@ -195,7 +197,7 @@ static int check_sizes(struct options *o, struct failure *f) {
   if (o->ring_bytes < 1u << 18 || o->ring_bytes > 1ull << 33) return fail(f, 0, "-B: use 256 to 8388608 (KiB)");
   if (o->keep_files > 1000000) return fail(f, 0, "-W: use at most 1000000");
   if (o->flush_ns < NS_PER_MS) return fail(f, 0, "--flush-interval: use 0.001 or more");
-  if (o->stats_ns && o->stats_ns < 10 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.01 or more");
+  if (o->stats_ns && o->stats_ns < 100 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.1 or more");
   return 0;
 }
 

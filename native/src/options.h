@@ -23,11 +23,11 @@ struct options {
   uint64_t pool_blocks;
   uint64_t flush_ns;
   double speed;  // of replay; 0: as fast as it goes
-  const char *gateway, *token_file, *probe_name;
+  const char *gateway, *token_file, *probe_name, *config_path;
   uint32_t uplink_snaplen, uplink_pps;
   const char *stats_path;
   uint64_t stats_ns;
-  bool list_interfaces, check, version, help, verbose;
+  bool list_interfaces, check, version, help, verbose, exit_with_parent;
   bool flush_given;
   char config_text[4 * FILTER_BYTES_MAX];  // values read from --config
   size_t config_used;

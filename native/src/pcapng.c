@@ -80,7 +80,7 @@ uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen) {
   uint32_t head[7] = {RT_BT_EPB, total, 0, (uint32_t)(p->ts_ns >> 32), (uint32_t)p->ts_ns,
                       caplen,    packet_full_wirelen(p)};
   memcpy(out, head, sizeof head);
-  put32(out + total - 8, 0);  // padding first; the data overwrites what it needs
+  if (caplen % 4) put32(out + total - 8, 0);  // padding first; the data overwrites what it needs
   uint8_t *data = out + sizeof head;
   if (packet_tagged(p) && caplen >= ETHER_ADDRESSES_BYTES + VLAN_TAG_BYTES) {
     uint8_t tag[VLAN_TAG_BYTES] = {(uint8_t)(p->vlan_tpid >> 8), (uint8_t)p->vlan_tpid,

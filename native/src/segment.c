@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "syncer.h"
 
 enum { FILE_MODE = 0640 };  // packets are private
 
@@ -20,7 +21,7 @@ static int dir_check(const char *dir, struct failure *f) {
     return fail(f, ENOTDIR, "%s: not a directory; name one to store segments in", dir);
   }
   if (errno != ENOENT) return fail(f, errno, "%s: %s; check the path and its permissions", dir, strerror(errno));
-  if (mkdir(dir, 0750) == 0) return 0;
+  if (mkdir(dir, 0750) == 0) return sync_name(dir), 0;
   return fail(f, errno, "%s: cannot be created: %s; create it or name another --store directory", dir,
               strerror(errno));
 }
@@ -144,12 +145,7 @@ int segment_open(struct segment *s, struct failure *f) {
   name_format(s, s->last_ts_ns, s->seq + 1, s->path);
   int fd = s->plan.single ? -EOPNOTSUPP : create_nameless(s);
   if (fd == -EOPNOTSUPP) fd = create_named(s);
-  if (fd < 0) {
-    const char *how = fd == -ENOSPC || fd == -EDQUOT ? "free some space or name another place"
-                      : fd == -ENOENT                ? "create the directory first"
-                                                     : "check the path and its permissions";
-    return fail(f, -fd, "%s: cannot be created: %s; %s", s->path, strerror(-fd), how);
-  }
+  if (fd < 0) return fail(f, -fd, "%s: cannot be created: %s; %s", s->path, strerror(-fd), cure(-fd));
   s->fd = fd;
   s->seq++;
   s->offset = s->header_bytes;

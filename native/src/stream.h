@@ -10,6 +10,8 @@
 
 // Exists and is neither a regular file nor a directory.
 bool stream_is_special(const char *path);
+// Wrong usage when stdout is a terminal.
+int stream_stdout_is_fine(struct failure *f);
 // "-" is stdout. Returns a descriptor that does not block, or -errno.
 int stream_open(const char *path, struct failure *f);
 // Writes all of it. Once `*stopping`, gives up when the reader takes nothing for STREAM_PATIENCE_NS.

@@ -69,21 +69,21 @@ static bool batch_begin(struct tap *t, uint64_t block_seq) {
   return true;
 }
 
+#define BURST_NS (80 * NS_PER_MS)  // of unused budget is kept
+
 void tap_tick(struct tap *t, uint64_t now_ns) {
   t->now_ns = now_ns;
   if (t->current && now_ns >= t->cut_at_ns) tap_flush(t);
-  if (!t->pps) return;
-  uint64_t more = (uint64_t)((double)(now_ns - t->refilled_ns) * t->pps / 1e9);
-  if (!more) return;
+  uint64_t passed_ns = now_ns - t->refilled_ns, most = BURST_NS * t->pps + NS_PER_S;
   t->refilled_ns = now_ns;
-  uint64_t most = t->pps / 10 + 1;  // bursts up to 100 ms of the budget
-  t->tokens = t->tokens + more < most ? t->tokens + more : most;
+  t->budget += (passed_ns < BURST_NS ? passed_ns : BURST_NS) * t->pps;
+  if (t->budget > most) t->budget = most;
 }
 
 static bool sampled_out(struct tap *t) {
   if (!t->pps) return false;
-  if (!t->tokens) return true;
-  t->tokens--;
+  if (t->budget < NS_PER_S) return true;
+  t->budget -= NS_PER_S;
   return false;
 }
 

@@ -40,7 +40,8 @@ struct tap {
   uint32_t current_index;
   uint64_t cut_at_ns;
   uint64_t seq, packets_total, lost_run;  // lost_run: packets since a slot was last free
-  uint64_t now_ns, refilled_ns, tokens;  // sampling budget
+  uint64_t now_ns, refilled_ns;
+  uint64_t budget;  // for sampling, in 1/NS_PER_S packets: no fraction is lost, whatever the rate
   uint64_t offered, sampled_out, lost;
 
   // Written by the uplink thread.

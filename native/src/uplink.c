@@ -23,6 +23,7 @@
 #define BACK_OFF_MAX_NS (10 * NS_PER_S)
 #define REFUSED_BACK_OFF_NS (30 * NS_PER_S)  // wrong token or version: somebody has to mend it first
 #define CLOSE_PATIENCE_NS (300 * NS_PER_MS)
+#define STUCK_PATIENCE_NS (100 * NS_PER_MS)  // beyond the above, for a thread that answers to nothing: a slow resolver
 #define REPLY_BYTES_MAX 65536u  // gateway frames are tiny
 
 enum state { WAITING, CONNECTING, GREETING, READY };
@@ -49,7 +50,7 @@ struct uplink {
 
   _Atomic int phase;
   uint64_t drain_until_ns;  // written before phase becomes DRAINING or CLOSING
-  bool drained;
+  bool drained, ended;  // ended: libwebsockets gave up for good
   sem_t drained_event;
   pthread_mutex_t ledger_lock;
   bool ledger_pending;
@@ -57,6 +58,7 @@ struct uplink {
 };
 
 // --- trouble ---
+// Told once, never an alarm of the ledger: nothing is lost by it, and it would reach the gateway too late.
 
 static void trouble(struct uplink *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void trouble(struct uplink *u, const char *fmt, ...) {
@@ -65,10 +67,9 @@ static void trouble(struct uplink *u, const char *fmt, ...) {
   va_start(args, fmt);
   vsnprintf(line, sizeof line, fmt, args);
   va_end(args);
-  alarm_raise(ALARM_GATEWAY, "gateway %s:%d: %.160s", u->gateway.host, u->gateway.port, line);
   if (!strcmp(line, u->said)) return;
   strcpy(u->said, line);
-  log_line("gateway %s:%d: %s", u->gateway.host, u->gateway.port, line);
+  log_line("gateway %s: %s", u->gateway.authority, line);
 }
 
 static void retry_later(struct uplink *u, uint64_t at_least_ns) {
@@ -97,9 +98,8 @@ static bool welcome(struct uplink *u, const struct reply *r) {
     trouble(u, "says it has batch %llu, which was never sent; reconnecting", (unsigned long long)r->seq);
     return false;
   }
-  if (u->said[0]) log_line("gateway %s:%d: connected", u->gateway.host, u->gateway.port);
+  if (u->said[0]) log_line("gateway %s: connected", u->gateway.authority);
   u->said[0] = 0;
-  alarm_clear(ALARM_GATEWAY);
   u->probe = r->probe;
   u->credit = r->credit_batches;
   u->state = READY;
@@ -198,7 +198,7 @@ static void connect_now(struct uplink *u) {
       .retry_ms_table = never, .retry_ms_table_count = 1, .secs_since_valid_ping = 5, .secs_since_valid_hangup = 12};
   struct lws_client_connect_info info = {.context = u->context,
                                          .address = u->gateway.host,
-                                         .host = u->gateway.host,
+                                         .host = u->gateway.authority,
                                          .origin = u->gateway.host,
                                          .port = u->gateway.port,
                                          .path = u->gateway.path,
@@ -237,7 +237,7 @@ static void peer_closes(struct uplink *u, const uint8_t *in, size_t bytes) {
 // --- the loop ---
 
 static bool may_still_send(const struct uplink *u) {
-  if (u->state == WAITING || clock_monotonic_ns() > u->drain_until_ns) return false;
+  if (u->ended || u->state == WAITING || clock_monotonic_ns() > u->drain_until_ns) return false;
   return u->state != READY || u->queue.count;
 }
 
@@ -309,12 +309,23 @@ static bool closed(const struct uplink *u) {
   return u->state != READY || clock_monotonic_ns() > u->drain_until_ns;
 }
 
+// The uplink cannot go on. The tap does, so its batches are shed, and the end of the run is not held up.
+static void idle(struct uplink *u) {
+  trouble(u, "libwebsockets ended; recording goes on without the uplink, start ringtapd anew for it");
+  while (atomic_load(&u->phase) != CLOSING) {
+    queue_discard(&u->queue);
+    if (atomic_load(&u->phase) == DRAINING) drain_if_done(u);
+    clock_sleep_ns(TICK_US * 1000);
+  }
+}
+
 static void *uplink_main(void *arg) {
   struct uplink *u = arg;
   pthread_setname_np(pthread_self(), "rt-uplink");
   lws_sul_schedule(u->context, 0, &u->tick, on_tick, 1);
-  while (!closed(u) && lws_service(u->context, 0) >= 0) continue;
+  while (!closed(u) && !u->ended) u->ended = lws_service(u->context, 0) < 0;
   lws_sul_schedule(u->context, 0, &u->tick, NULL, LWS_SET_TIMER_USEC_CANCEL);
+  if (u->ended) idle(u);
   return NULL;
 }
 
@@ -368,20 +379,31 @@ void uplink_ledger(struct uplink *u, const struct ledger *l) {
   wake(u);
 }
 
-void uplink_drain(struct uplink *u, uint64_t patience_ns) {
+static struct timespec deadline(uint64_t patience_ns) {
+  uint64_t at_ns = clock_monotonic_ns() + patience_ns;
+  return (struct timespec){.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)};
+}
+
+bool uplink_drain(struct uplink *u, uint64_t patience_ns) {
   u->drain_until_ns = clock_monotonic_ns() + patience_ns;
   atomic_store(&u->phase, DRAINING);
   wake(u);
-  while (sem_wait(&u->drained_event)) continue;
+  struct timespec at = deadline(patience_ns + STUCK_PATIENCE_NS);
+  int rc;
+  do rc = sem_clockwait(&u->drained_event, CLOCK_MONOTONIC, &at);
+  while (rc && errno == EINTR);
+  return rc == 0;
 }
 
-void uplink_close(struct uplink *u) {
+bool uplink_close(struct uplink *u) {
   u->drain_until_ns = clock_monotonic_ns() + CLOSE_PATIENCE_NS;
   atomic_store(&u->phase, CLOSING);
   wake(u);
-  pthread_join(u->thread, NULL);
+  struct timespec at = deadline(CLOSE_PATIENCE_NS + STUCK_PATIENCE_NS);
+  if (pthread_clockjoin_np(u->thread, NULL, CLOCK_MONOTONIC, &at)) return false;
   lws_context_destroy(u->context);
   sem_destroy(&u->drained_event);
   pthread_mutex_destroy(&u->ledger_lock);
   free(u);
+  return true;
 }

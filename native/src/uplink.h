@@ -13,8 +13,10 @@ int uplink_start(struct uplink *u);
 // Hands over the newest ledger; an older one not yet sent is replaced. Main thread.
 void uplink_ledger(struct uplink *u, const struct ledger *l);
 // The tap is closed: sends what is left, at most for `patience_ns`, then gives the rest up as shed.
-// Returns when that is done: the tap's counters are final then.
-void uplink_drain(struct uplink *u, uint64_t patience_ns);
-// Sends the last ledger handed over, closes, ends the thread, frees.
-void uplink_close(struct uplink *u);
+// True when that is done: the tap's counters are final then. False when the uplink is stuck in the resolver:
+// what was not acknowledged by now never will be.
+bool uplink_drain(struct uplink *u, uint64_t patience_ns);
+// Sends the last ledger handed over, closes, ends the thread, frees. False when it is stuck: then nothing was
+// freed, the thread may still touch the uplink and its tap, and the process has to end by _exit.
+bool uplink_close(struct uplink *u);
 #endif

@@ -12,6 +12,7 @@
 
 #define RETRY_DELAY_MIN_NS (100 * NS_PER_MS)
 #define RETRY_DELAY_MAX_NS (5 * NS_PER_S)
+#define TELL_AGAIN_NS (60 * NS_PER_S)
 #define RUN_BYTES_MAX (8u << 20)  // larger writes gain nothing (measured)
 #define RUN_BLOCKS_MAX 256u
 
@@ -52,6 +53,7 @@ int writer_open(struct writer *w, struct pool *pool, const uint8_t *header, uint
   if (stream) {
     w->stream_fd = stream_open(stream, f);
     if (w->stream_fd < 0) return w->stream_fd;
+    w->stream_name = strcmp(stream, "-") ? stream : "stdout";
     snprintf(w->path, sizeof w->path, "%s", stream);
   } else {
     int rc = segment_open(&w->segment, f);
@@ -114,7 +116,18 @@ static void run_finish(struct writer *w, const struct run *r, uint64_t written) 
   for (uint32_t i = 0; i < r->count; i++) spsc_push(&w->pool->free, r->index[i]);
 }
 
-static void back_off(struct writer *w, const char *what) {
+// Once per cause, however often it is tried again: with a full drive every retry fails.
+static void tell(struct writer *w, int err, const char *what) {
+  uint64_t now_ns = clock_monotonic_ns();
+  if (err == w->told_err && now_ns - w->told_at_ns < TELL_AGAIN_NS) return;
+  w->told_err = err;
+  w->told_at_ns = now_ns;
+  w->told = true;
+  log_line("%s; recording goes on when it can, what is lost is counted in store_drops", what);
+}
+
+static void back_off(struct writer *w, int err, const char *what) {
+  tell(w, err, what);
   alarm_raise(ALARM_STORE, "%s; packets not stored so far: %llu", what,
               (unsigned long long)atomic_load(&w->store_drops));
   w->retry_at_ns = clock_monotonic_ns() + w->retry_delay_ns;
@@ -122,14 +135,18 @@ static void back_off(struct writer *w, const char *what) {
   if (w->retry_delay_ns > RETRY_DELAY_MAX_NS) w->retry_delay_ns = RETRY_DELAY_MAX_NS;
 }
 
+static int segment_leave(struct writer *w, bool discard_empty) {
+  syncer_closing(&w->syncer);
+  return segment_close(&w->segment, discard_empty);
+}
+
 static void segment_failed(struct writer *w, int err) {
-  char what[PATH_MAX + 64];
-  snprintf(what, sizeof what, "%s: write failed: %s", w->segment.path, strerror(err));
-  log_line("%s; recording goes on in a new segment when it can", what);
+  char what[PATH_MAX + 160];
+  snprintf(what, sizeof what, "%s: write failed: %s; %s", w->segment.path, strerror(err), cure(err));
   segment_truncate(&w->segment);
-  if (!w->segment.plan.single) segment_close(&w->segment, true);  // a single file goes on where it was cut
+  if (!w->segment.plan.single) segment_leave(w, true);  // a single file goes on where it was cut
   set_path(w);
-  back_off(w, what);
+  back_off(w, err, what);
 }
 
 // A new file for the next block; false while the drive refuses.
@@ -139,9 +156,10 @@ static bool segment_ready(struct writer *w) {
   struct failure f;
   if (segment_open(&w->segment, &f)) {
     w->segment.path[0] = 0;
-    back_off(w, f.text);
+    back_off(w, f.err, f.text);
     return false;
   }
+  syncer_opened(&w->syncer, w->segment.fd);
   add(&w->segments, 1);
   add(&w->stored_bytes, w->segment.header_bytes);
   set_path(w);
@@ -149,7 +167,7 @@ static bool segment_ready(struct writer *w) {
 }
 
 static void segment_finish(struct writer *w) {
-  int rc = segment_close(&w->segment, false);
+  int rc = segment_leave(w, false);
   if (rc) log_line("segment: sync failed: %s; its tail may not survive a power loss", strerror(-rc));
   set_path(w);
 }
@@ -190,37 +208,46 @@ static void run_store(struct writer *w, const struct run *r, struct run *next) {
   int err = 0;
   uint64_t written = wait_all(w, r, &err);
   run_finish(w, r, written);
+  syncer_wrote(&w->syncer);
   if (err) {
     segment_failed(w, err);
   } else if (w->retry_delay_ns != RETRY_DELAY_MIN_NS) {
     w->retry_delay_ns = RETRY_DELAY_MIN_NS;
     w->retry_at_ns = 0;
+    if (w->told)
+      log_line("%s: writing again, %llu packets were lost", w->segment.path,
+               (unsigned long long)atomic_load(&w->store_drops));
+    w->told = false;
     alarm_clear(ALARM_STORE);
   }
-  if (r->rotate_after && w->segment.fd >= 0 && w->segment.packets) segment_finish(w);
+  if (r->rotate_after && writer_rotates(w) && w->segment.fd >= 0 && w->segment.packets) segment_finish(w);
+}
+
+// A half-written block cannot be followed by another: the run ends.
+static void stream_ended(struct writer *w, int err) {
+  w->stream_gone = true;
+  w->stream_failed = err != EPIPE;
+  if (w->stream_failed) {
+    const char *how = err == ETIMEDOUT ? "its reader takes nothing" : strerror(err);
+    log_line("%s: write failed: %s; %s; what it did not take is counted in store_drops", w->stream_name, how,
+             err == ETIMEDOUT ? "read on or end the reader" : cure(err));
+    alarm_raise(ALARM_STORE, "%s: write failed: %s", w->stream_name, how);
+  }
+  w->on_reader_gone(w->arg);
 }
 
 static void run_stream(struct writer *w, const struct run *r) {
   size_t written = 0;
   int rc = w->stream_gone ? -EPIPE : stream_write(w->stream_fd, r->data, r->bytes, w->stopping, &written);
   run_finish(w, r, written);
-  if (rc == 0 || w->stream_gone) return;
-  w->stream_gone = true;  // a half-written block cannot be followed by another
-  if (rc != -EPIPE) {
-    log_line("output: %s; what it did not take is counted in store_drops", strerror(-rc));
-    alarm_raise(ALARM_STORE, "output: %s", strerror(-rc));
-  }
-  w->on_reader_gone(w->arg);
+  if (rc && !w->stream_gone) stream_ended(w, -rc);
 }
 
 static void stream_main(struct writer *w) {
   size_t written;
   int rc = stream_write(w->stream_fd, w->segment.header, w->segment.header_bytes, w->stopping, &written);
   add(&w->stored_bytes, written);
-  if (rc) {
-    w->stream_gone = true;
-    w->on_reader_gone(w->arg);
-  }
+  if (rc) stream_ended(w, -rc);
   for (struct run r = {0}; !r.last;) {
     run_gather(w, &r, UINT64_MAX, true);
     run_stream(w, &r);
@@ -239,6 +266,7 @@ static void files_main(struct writer *w) {
     next = swap;
   }
   segment_finish(w);
+  syncer_stop(&w->syncer);
   diskio_destroy(&w->io);
 }
 
@@ -252,10 +280,21 @@ static void *writer_main(void *arg) {
   return NULL;
 }
 
-int writer_start(struct writer *w) { return -pthread_create(&w->thread, NULL, writer_main, w); }
+int writer_start(struct writer *w) {
+  int rc = w->stream_fd < 0 ? syncer_start(&w->syncer, w->segment.path) : 0;
+  if (rc) return rc;
+  if (w->stream_fd < 0) syncer_opened(&w->syncer, w->segment.fd);
+  return -pthread_create(&w->thread, NULL, writer_main, w);
+}
 
-void writer_join(struct writer *w) {
-  pthread_join(w->thread, NULL);
+void writer_join(struct writer *w) { pthread_join(w->thread, NULL); }
+
+bool writer_kept_all(const struct writer *w) {
+  if (w->stream_failed) return false;
+  return w->stream_gone || atomic_load(&w->store_drops) == 0;
+}
+
+void writer_destroy(struct writer *w) {
   segment_destroy(&w->segment);
   pthread_mutex_destroy(&w->path_lock);
 }

@@ -101,6 +101,13 @@ TEST(epb_puts_the_vlan_tag_back) {
     CHECK(n == epb_bytes(caplen) && caplen <= snaplen && u32(out + 24) == 104 && u32(out + n - 4) == n);
     CHECK(n <= epb_bytes(snaplen < 24 ? snaplen : 24) && out[n] == 0xee);
   }
+  for (uint32_t caplen = 0; caplen < 9; caplen++) {  // untagged, every padding, also no bytes at all
+    memset(out, 0xee, sizeof out);
+    uint32_t n = pcapng_epb(out, &(struct packet){.data = data, .caplen = caplen, .wirelen = 1500}, 65535);
+    CHECK(n == epb_bytes(caplen) && u32(out + 20) == caplen && u32(out + 24) == 1500 && u32(out + n - 4) == n);
+    CHECK(!memcmp(out + 28, data, caplen));
+    for (uint32_t i = 28 + caplen; i < n - 4; i++) CHECK(out[i] == 0);
+  }
   p.caplen = 8;  // cut before the tag's place: nothing to put back, the wire length still counts it
   CHECK(pcapng_epb(out, &p, 65535) == 32 + 8 && u32(out + 24) == 104);
 }

@@ -57,6 +57,7 @@ TEST(options_refusals_name_cause_and_cure) {
       {"-w x -s 300000", "is over"},
       {"-w x --block-size 5000", "multiple of 4096"},
       {"-w x --stats-interval nan", "not seconds"},
+      {"-w x --stats-interval 0.05", "0.1 or more"},
       {"-w x --token-file t", "needs --gateway"},
       {"-w x --pool-blocks 1", "2 to 4096"},
       {"-w x --config /nonexistent", "/nonexistent"},

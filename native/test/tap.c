@@ -1,5 +1,6 @@
 // The live tap and the batch queue: numbering, bounds, exact gaps, resending.
 #include "batch_queue.h"
+#include "clock.h"
 #include "unit.h"
 
 static struct tap tap;
@@ -59,13 +60,34 @@ TEST(tap_without_slots_loses_newest_and_numbers_the_gap) {
 }
 
 TEST(tap_samples_over_its_budget) {
-  begin(8, 64, 100);  // the first tick fills the bucket: 100 ms of budget
+  begin(8, 64, 100);  // the first tick fills the bucket: 80 ms of budget
   packets(50, 1);
-  CHECK(tap.sampled_out == 50 - 11 && tap.offered == 50);
-  tap_tick(&tap, 1100000000);
+  CHECK(tap.sampled_out == 50 - 8 && tap.offered == 50);
+  tap_tick(&tap, 1050000000);
   packets(50, 1);
-  CHECK(tap.offered - tap.sampled_out == 11 + 10);
+  CHECK(tap.offered - tap.sampled_out == 8 + 5);
   tap_destroy(&tap);
+}
+
+// Ticks of every length, most of them worth a fraction of a packet more than a whole number.
+TEST(tap_delivers_the_rate_asked_for) {
+  static const uint32_t rates[] = {7, 130, 999, 1000, 12345, 100000}, ticks_us[] = {90, 700, 1700, 3300, 10100};
+  for (size_t r = 0; r < sizeof rates / sizeof *rates; r++)
+    for (size_t i = 0; i < sizeof ticks_us / sizeof *ticks_us; i++) {
+      begin(8, 64, rates[r]);
+      packets(rates[r] / 10 + 2, 1);  // what a full bucket allows at the start
+      uint64_t begun = tap.offered - tap.sampled_out, end_ns = 1000000000 + 5 * NS_PER_S;
+      int offered = (int)((double)rates[r] * ticks_us[i] / 1e6) + 2;
+      for (uint64_t at_ns = 1000000000; at_ns < end_ns;) {
+        tap_tick(&tap, at_ns += ticks_us[i] * 1000ull);
+        packets(offered, 1);
+        tap.lost = 0;  // nobody takes the batches here
+      }
+      double sent = (double)(tap.offered - tap.sampled_out - begun), want = 5.0 * rates[r];
+      CHECK(sent > want * 0.995 - 1 && sent < want * 1.005 + 1);
+      CHECK((double)begun <= 0.02 * want + 1);
+      tap_destroy(&tap);
+    }
 }
 
 TEST(queue_sheds_oldest_unsent_but_never_what_was_sent) {

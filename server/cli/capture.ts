@@ -3,21 +3,26 @@ import { readFileSync } from 'node:fs';
 import { Engine, FilterError, type PacketRows } from '../../asm/host/index.js';
 import { paths } from '../paths.js';
 import { Failure, UsageError } from './command.js';
-import { InputError, readInput } from './input.js';
+import { InputError, type OnRead, readInput } from './input.js';
 
 /** Throws Failure when Ringtap is not built. */
-export async function loadEngine(): Promise<Engine> {
+export async function loadModule(): Promise<WebAssembly.Module> {
   let wasm: Uint8Array<ArrayBuffer>;
   try {
     wasm = new Uint8Array(readFileSync(paths.wasm));
   } catch {
     throw new Failure(`${paths.wasm} is missing: run npm run setup`);
   }
-  return Engine.load(wasm);
+  return WebAssembly.compile(wasm);
+}
+
+/** Throws Failure when Ringtap is not built. */
+export async function loadEngine(): Promise<Engine> {
+  return Engine.load(await loadModule());
 }
 
 /** Throws UsageError that points at the place in the expression. */
-export function setFilter(engine: Engine, expression: string | undefined): void {
+export function setFilter(engine: Engine, expression: string | null | undefined): void {
   try {
     engine.setFilter(expression ?? null);
   } catch (error) {
@@ -27,11 +32,18 @@ export function setFilter(engine: Engine, expression: string | undefined): void 
   }
 }
 
+export interface ReadOptions {
+  /** Sees every chunk before the engine does. */
+  onChunk?: (chunk: Uint8Array) => void;
+  onRead?: OnRead;
+}
+
 /** Feeds a file to the engine as a new stream. `onRows` may return false to stop reading. Null or why it failed. */
 export async function readCapture(
   engine: Engine,
   file: string,
   onRows?: (rows: PacketRows) => boolean,
+  { onChunk, onRead }: ReadOptions = {},
 ): Promise<string | null> {
   engine.begin();
   let wanted = true;
@@ -41,10 +53,12 @@ export async function readCapture(
       wanted = wanted && onRows(rows);
     });
   try {
-    await readInput(file, (chunk) => {
+    const sink = (chunk: Uint8Array) => {
+      onChunk?.(chunk);
       engine.push(chunk, take);
       return wanted && !engine.error;
-    });
+    };
+    await readInput(file, sink, onRead);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     engine.end();

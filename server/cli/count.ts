@@ -1,7 +1,8 @@
 /** `ringtap count`: how many packets a filter passes. */
-import { displayName, loadEngine, readCapture, setFilter } from './capture.js';
+import { displayName } from './capture.js';
 import { type Command, filesOf, parse } from './command.js';
 import { note, printLine } from './output.js';
+import { scanFiles, threadsOf } from './scan/run.js';
 
 const help = `Usage: ringtap count [-f EXPR] FILE...
 
@@ -11,6 +12,7 @@ the damage is counted; the exit code is then 1.
 
   -f, --filter EXPR   pcap filter, for example 'tcp port 443 and not net 10.0.0.0/8';
                       without it all packets count
+  --threads N         read with N threads; as many as the machine has by default
   --help              this text
 `;
 
@@ -18,19 +20,26 @@ export const count: Command = {
   summary: 'how many packets of capture files pass a filter',
   help,
   async run(args) {
-    const { values, positionals } = parse(args, { filter: { type: 'string', short: 'f' } });
+    const { values, positionals } = parse(args, {
+      filter: { type: 'string', short: 'f' },
+      threads: { type: 'string' },
+    });
     const files = filesOf(positionals);
-    const engine = await loadEngine();
-    setFilter(engine, values.filter);
+    const threads = threadsOf(values.threads);
     let failed = false;
-    for (const file of files) {
-      engine.reset();
-      const error = await readCapture(engine, file);
-      printLine(files.length > 1 ? `${engine.matched} ${file}` : `${engine.matched}`);
-      if (error !== null) {
-        failed = true;
-        note(`ringtap: ${displayName(file)}: ${error}`);
-      }
+    let index = 0;
+    for await (const { matched, error, filterProblem } of scanFiles({
+      files,
+      filter: values.filter ?? null,
+      threads,
+      countOnly: true,
+    })) {
+      const file = files[index++] as string;
+      printLine(files.length > 1 ? `${matched} ${file}` : `${matched}`);
+      if (filterProblem !== null) note(`ringtap: ${displayName(file)}: ${filterProblem}`);
+      if (error === null) continue;
+      failed = true;
+      note(`ringtap: ${displayName(file)}: ${error}`);
     }
     return failed ? 1 : 0;
   },

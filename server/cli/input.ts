@@ -2,7 +2,8 @@
  * Reads a file or standard input (`-`) in chunks, unpacking gzip on the way. One buffer is reused, so
  * chunks are valid only during the callback. Never holds a file in memory.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { pause } from './output.js';
 
@@ -10,6 +11,9 @@ export const CHUNK_BYTES = 1 << 20;
 const GZIP_PIECE_BYTES = 16 * 1024;
 const GZIP_TRAILER_BYTES = 8;
 const STDIN = 0;
+
+/** Told how many bytes of the file (before unpacking) were read so far. */
+export type OnRead = (bytes: number) => void;
 
 /** Takes one chunk; false ends reading early. */
 export type ChunkSink = (chunk: Uint8Array) => boolean;
@@ -51,11 +55,27 @@ function readSome(fd: number, buffer: Uint8Array): number {
   }
 }
 
+const readLater = promisify(read);
+
+/** The same without blocking the thread, so that a signal is heard while a pipe is silent. */
+async function waitSome(fd: number, buffer: Uint8Array): Promise<number> {
+  for (;;) {
+    try {
+      return (await readLater(fd, buffer, 0, buffer.length, null)).bytesRead;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+type Read = (fd: number, buffer: Uint8Array) => number | Promise<number>;
+
 /** Fills what it can of the first bytes: a pipe may deliver the magic number in pieces. */
-function readFirst(fd: number, buffer: Uint8Array): number {
+async function readFirst(readBytes: Read, fd: number, buffer: Uint8Array): Promise<number> {
   let length = 0;
   while (length < 2) {
-    const more = readSome(fd, buffer.subarray(length));
+    const more = await readBytes(fd, buffer.subarray(length));
     if (more === 0) break;
     length += more;
   }
@@ -66,8 +86,12 @@ function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
+/** Chunks between two looks at signals and timers. */
+const CHUNKS_PER_TURN = 64;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 /** Feeds `sink` until the input or its interest ends. Throws InputError after what could be read. */
-export async function readInput(file: string, sink: ChunkSink): Promise<void> {
+export async function readInput(file: string, sink: ChunkSink, onRead?: OnRead): Promise<void> {
   let fd: number;
   try {
     fd = openInput(file);
@@ -76,10 +100,21 @@ export async function readInput(file: string, sink: ChunkSink): Promise<void> {
   }
   try {
     const buffer = new Uint8Array(CHUNK_BYTES);
-    const first = buffer.subarray(0, readFirst(fd, buffer));
-    const next = () => buffer.subarray(0, readSome(fd, buffer));
+    // Files are read in place: a thread hop per chunk would cost more than the read.
+    const readBytes: Read = fstatSync(fd).isFile() ? readSome : waitSome;
+    const first = buffer.subarray(0, await readFirst(readBytes, fd, buffer));
+    let total = first.length;
+    const took = (length: number) => {
+      total += length;
+      onRead?.(total);
+      return buffer.subarray(0, length);
+    };
+    const next: Next = () => {
+      const length = readBytes(fd, buffer);
+      return typeof length === 'number' ? took(length) : length.then(took);
+    };
     if (isGzip(first)) await unpack(first, next, sink);
-    else for (let chunk = first; chunk.length && sink(chunk); ) chunk = next();
+    else await pass(first, next, sink);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall === 'read' ? inputError(error) : error;
   } finally {
@@ -87,7 +122,18 @@ export async function readInput(file: string, sink: ChunkSink): Promise<void> {
   }
 }
 
-async function unpack(first: Uint8Array, next: () => Uint8Array, sink: ChunkSink): Promise<void> {
+type Next = () => Uint8Array | Promise<Uint8Array>;
+
+async function pass(first: Uint8Array, next: Next, sink: ChunkSink): Promise<void> {
+  let chunks = 0;
+  for (let chunk = first; chunk.length && sink(chunk); ) {
+    if (++chunks % CHUNKS_PER_TURN === 0) await turn();
+    const more = next();
+    chunk = more instanceof Promise ? await more : more;
+  }
+}
+
+async function unpack(first: Uint8Array, next: Next, sink: ChunkSink): Promise<void> {
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
   let wanted = true;
   let thrown: unknown;
@@ -104,7 +150,7 @@ async function unpack(first: Uint8Array, next: () => Uint8Array, sink: ChunkSink
     damage = error;
   });
   const goesOn = () => wanted && thrown === undefined && !gunzip.destroyed;
-  for (let chunk = first; chunk.length && goesOn(); chunk = next()) {
+  for (let chunk = first; chunk.length && goesOn(); chunk = await next()) {
     for (const piece of pieces(chunk)) {
       if (goesOn()) await settled(gunzip, (done) => gunzip.write(piece, done));
     }

@@ -15,6 +15,7 @@ const commands: Record<string, () => Promise<Command>> = {
   packets: async () => (await import('./packets.js')).packets,
   count: async () => (await import('./count.js')).count,
   decode: async () => (await import('./decode.js')).decode,
+  slice: async () => (await import('./slice.js')).slice,
   flows: async () => (await import('./flows.js')).flows,
 };
 

@@ -20,8 +20,8 @@ export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-function writeAll(fd: number, text: string): void {
-  let bytes = Buffer.from(text);
+function writeAll(fd: number, data: string | Uint8Array): void {
+  let bytes = typeof data === 'string' ? Buffer.from(data) : data;
   while (bytes.length) {
     try {
       bytes = bytes.subarray(writeSync(fd, bytes));
@@ -40,18 +40,29 @@ export function printLine(line: string): void {
   if (pending.length >= FLUSH_CHARS) flush();
 }
 
+/** Results that are no text. */
+export function printBytes(bytes: Uint8Array): void {
+  flush();
+  writeAll(STDOUT, bytes);
+}
+
 export function flush(): void {
   const text = pending;
   pending = '';
   if (text) writeAll(STDOUT, text);
 }
 
+/** All of Unicode's control characters but line feed and tab. */
+const CONTROLS = /[^\P{Cc}\n\t]/gu;
 const CLEAR_LINE = '\r\x1b[K';
 let transientShown = false;
 
-/** One line for people, on standard error; results printed before it come out first. */
+/**
+ * One line for people, on standard error; results printed before it come out first. Control characters
+ * are made visible: much of what is said quotes files and peers, who must not steer the terminal.
+ */
 export function note(line: string): void {
-  toStderr(`${transientShown ? CLEAR_LINE : ''}${line}\n`);
+  toStderr(`${transientShown ? CLEAR_LINE : ''}${line.replace(CONTROLS, '\uFFFD')}\n`);
   transientShown = false;
 }
 

@@ -1,9 +1,11 @@
 /** `ringtap summary`: what is in capture files. */
-import type { Engine, Totals } from '../../asm/host/index.js';
-import { displayName, loadEngine, readCapture } from './capture.js';
+import type { Totals } from '../../asm/host/index.js';
+import { displayName } from './capture.js';
 import { type Command, filesOf, parse } from './command.js';
 import { countText, epochText, pairs, sizeText, timeText } from './format.js';
 import { note, printLine } from './output.js';
+import type { ScanResult } from './scan/messages.js';
+import { scanFiles, threadsOf } from './scan/run.js';
 
 const help = `Usage: ringtap summary FILE... [--json]
 
@@ -11,15 +13,15 @@ Counts packets, bytes, protocols and conversations of pcap and pcapng files, als
 FILE may be - for standard input. Of a damaged file, what comes before the damage is
 counted; the exit code is then 1.
 
-  --json   one JSON object per file per line
-  --help   this text
+  --json        one JSON object per file per line
+  --threads N   read N files at a time; as many as the machine has processors by default
+  --help        this text
 `;
 
-function jsonSummary(file: string, engine: Engine, error: string | null): string {
-  const totals = engine.totals();
+function jsonSummary(file: string, { format, totals, error }: ScanResult): string {
   return JSON.stringify({
     file,
-    format: engine.format,
+    format,
     linkTypes: totals.linkTypes,
     packets: totals.packets,
     capturedBytes: totals.capturedBytes,
@@ -40,12 +42,11 @@ function duration({ firstTsNs, lastTsNs }: Totals): string {
   return `${(Number(lastTsNs - firstTsNs) / 1e9).toFixed(3)} s`;
 }
 
-function tableSummary(file: string, engine: Engine, error: string | null): string {
-  const totals = engine.totals();
+function tableSummary(file: string, { format, totals, error }: ScanResult): string {
   const protocols = Object.entries(totals.protocolCounts).filter(([, packets]) => packets > 0);
   const rows: [string, string][] = [
     ['file', displayName(file)],
-    ['format', engine.format],
+    ['format', format],
     ['link types', totals.linkTypes.join(', ') || '-'],
     ['packets', countText(totals.packets)],
     ['captured', `${countText(totals.capturedBytes)} bytes (${sizeText(totals.capturedBytes)})`],
@@ -66,19 +67,18 @@ export const summary: Command = {
   summary: 'packets, bytes, protocols and conversations of capture files',
   help,
   async run(args) {
-    const { values, positionals } = parse(args, { json: { type: 'boolean' } });
+    const { values, positionals } = parse(args, { json: { type: 'boolean' }, threads: { type: 'string' } });
     const files = filesOf(positionals);
-    const engine = await loadEngine();
+    const threads = threadsOf(values.threads);
     let failed = false;
-    for (const [index, file] of files.entries()) {
-      engine.reset();
-      const error = await readCapture(engine, file);
+    let index = 0;
+    for await (const result of scanFiles({ files, filter: null, threads, countOnly: false })) {
       if (!values.json && index > 0) printLine('');
-      printLine((values.json ? jsonSummary : tableSummary)(file, engine, error));
-      if (error !== null) {
-        failed = true;
-        note(`ringtap: ${displayName(file)}: ${error}`);
-      }
+      const file = files[index++] as string;
+      printLine((values.json ? jsonSummary : tableSummary)(file, result));
+      if (result.error === null) continue;
+      failed = true;
+      note(`ringtap: ${displayName(file)}: ${result.error}`);
     }
     return failed ? 1 : 0;
   },

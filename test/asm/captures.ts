@@ -75,17 +75,19 @@ export function ipv6(next: number, payload: Bytes, src = 1, dst = 2): Uint8Array
 export interface TcpOptions {
   flags?: number;
   seq?: number;
+  ack?: number;
+  window?: number;
   options?: Bytes;
 }
 export function tcp(sport: number, dport: number, payload: Bytes = [], given: TcpOptions = {}): Uint8Array {
-  const { flags = 0x10, seq = 1, options = [] } = given;
+  const { flags = 0x10, seq = 1, ack = 0, window = 1024, options = [] } = given;
   const offset = ((20 + options.length) / 4) << 4;
   return join(
     be16(sport),
     be16(dport),
     be32(seq),
-    be32(0),
-    [offset, flags, 4, 0, 0, 0, 0, 0],
+    be32(ack),
+    [offset, flags, ...be16(window), 0, 0, 0, 0],
     options,
     payload,
   );

@@ -19,30 +19,54 @@ const back = (payload: Uint8Array): Uint8Array =>
 
 test('both directions share a flow; the first sender is its originator', () => {
   read([
-    { bytes: there(tcp(1000, 80, [], { flags: 2 })), ts: 5n * second },
-    { bytes: back(tcp(80, 1000, [], { flags: 0x12 })), ts: 6n * second, wirelen: 100 },
-    { bytes: there(tcp(1000, 80, hex('0102'))), ts: 7n * second },
+    { bytes: there(tcp(1000, 80, [], { flags: 2, seq: 1 })), ts: 5n * second },
+    { bytes: back(tcp(80, 1000, [], { flags: 0x12, seq: 1, ack: 2 })), ts: 6n * second, wirelen: 100 },
+    { bytes: there(tcp(1000, 80, hex('0102'), { seq: 2, ack: 2 })), ts: 7n * second },
   ]);
   assert.is(engine.flowCount, 1);
-  assert.equal(engine.flows(), [
-    {
-      id: 0,
-      proto: 'tcp',
-      ipProto: 6,
-      origAddr: '10.0.0.1',
-      origPort: 1000,
-      respAddr: '10.0.0.2',
-      respPort: 80,
-      firstTsNs: 5n * second,
-      lastTsNs: 7n * second,
-      origPackets: 2,
-      respPackets: 1,
-      origBytes: 54 + 56,
-      respBytes: 100,
-      origTcpFlags: 0x12,
-      respTcpFlags: 0x12,
-    },
-  ]);
+  const [flow] = engine.flows();
+  assert.match(flow!.uid, /^C[0-9A-Za-z]{17}$/);
+  assert.equal(flow, {
+    id: 0,
+    uid: flow!.uid,
+    communityId: '1:lWJQYXirSlmWE2qTFPykhczY8U4=',
+    proto: 'tcp',
+    ipProto: 6,
+    origAddr: '10.0.0.1',
+    origPort: 1000,
+    respAddr: '10.0.0.2',
+    respPort: 80,
+    firstTsNs: 5n * second,
+    lastTsNs: 7n * second,
+    durationNs: 2n * second,
+    service: null,
+    origPackets: 2,
+    respPackets: 1,
+    origBytes: 54 + 56,
+    respBytes: 100,
+    origIpBytes: 40 + 42,
+    respIpBytes: 40,
+    origPayloadBytes: 2,
+    respPayloadBytes: 0,
+    origTcpFlags: 0x12,
+    respTcpFlags: 0x12,
+    connState: 'S1',
+    history: 'ShD',
+    missedBytes: 0,
+    vlan: null,
+    innerVlan: null,
+    tunnelParents: [],
+    synAckRttNs: second,
+    ackRttNs: second,
+    handshakeRttNs: 2n * second,
+    origRetransmits: 0,
+    respRetransmits: 0,
+    origOutOfOrder: 0,
+    respOutOfOrder: 0,
+    origZeroWindows: 0,
+    respZeroWindows: 0,
+    ended: null,
+  });
 });
 
 test('IPv6, and the same ports over UDP and TCP, are flows of their own', () => {
@@ -97,7 +121,11 @@ test('tunnels: the carrier and what it carries are flows; a row names the innerm
       .sort(),
     ['tcp', 'udp'],
   );
-  assert.is(engine.flows().find((flow) => flow.id === id)?.proto, 'tcp');
+  const inside = engine.flows().find((flow) => flow.id === id)!;
+  const carrier = engine.flows().find(({ proto }) => proto === 'udp')!;
+  assert.is(inside.proto, 'tcp');
+  assert.equal(inside.tunnelParents, [carrier.uid]);
+  assert.equal([carrier.service, carrier.tunnelParents.length, inside.service], ['vxlan', 0, null]);
 });
 
 test('a row without IP has no flow', () => {
@@ -118,7 +146,14 @@ test('a SYN with a new sequence number on known ports begins another conversatio
   assert.is(engine.totals().tcpConversations, 1, 'a retransmitted SYN is the same');
   read([syn(1), { bytes: back(tcp(80, 1000, [], { flags: 0x12, seq: 500 })) }, syn(9000), syn(9000)]);
   assert.is(engine.totals().tcpConversations, 2);
-  assert.is(engine.flowCount, 1);
+  assert.equal(
+    engine.flows().map(({ ended, origPackets, respPackets }) => [ended, origPackets, respPackets]),
+    [
+      ['reused', 1, 1],
+      [null, 2, 0],
+    ],
+    'both are listed: the one that ended until its place is needed',
+  );
 });
 
 test('later fragments go to a flow without ports', () => {

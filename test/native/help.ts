@@ -68,6 +68,7 @@ export function run(
   const { status, stdout, stderr } = spawnSync(options.binary ?? ASAN, args, {
     input: options.input,
     timeout: options.timeout ?? 30_000,
+    killSignal: 'SIGKILL',
     maxBuffer: 1 << 30,
   });
   return outcome(status, stdout, stderr.toString());
@@ -87,10 +88,16 @@ export function endAll(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-export function start(args: string[], options: { binary?: string; netns?: string } = {}): Running {
+export function start(
+  args: string[],
+  options: { binary?: string; netns?: string; env?: Record<string, string> } = {},
+): Running {
   const binary = options.binary ?? ASAN;
   const command = options.netns ? ['ip', 'netns', 'exec', options.netns, binary] : [binary];
-  const child = spawn(command[0]!, [...command.slice(1), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command[0]!, [...command.slice(1), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  });
   running.add(child);
   child.on('close', () => running.delete(child));
   let stderr = '';

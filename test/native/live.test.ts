@@ -17,7 +17,6 @@ import {
   read,
   run,
   scratch,
-  sleep,
   start,
   tsharkFields,
   until,
@@ -61,7 +60,8 @@ live('1,000,000 packets: sent = stored + counted drops, and three readers agree'
   const dir = scratch();
   const probe = await startLive(['--store', dir], FAST);
   const sent = await generate(netns, 1_000_000, 250_000, 100);
-  await sleep(200);
+  const seen = () => probe.last()!.ring_received + probe.last()!.if_drops!;
+  await until(() => seen() === sent, 'all accounted');
   const { code, final, ledgers } = await finish(probe);
   assert.is(code, 0);
   assert.is(sent, 1_000_000);

@@ -308,6 +308,26 @@ else {
   });
 }
 
+test('what cannot be recorded is not announced: a store that cannot be, a filter that is none', async () => {
+  const listen = ['--listen', '127.0.0.1:0', '--synth', 'pps=10'];
+  const store = await ringtap(['up', ...listen, '--store', '/proc/ringtap/store']);
+  assert.is(store.code, 1);
+  assert.match(store.stderr, /\/proc\/ringtap\/store cannot be written to .*--store DIR/);
+  const filter = await ringtap(['up', ...listen, '--store', temporaryDirectory(), '-f', 'prot tcp']);
+  assert.is(filter.code, 2);
+  for (const { stdout, stderr } of [store, filter]) {
+    assert.is(stdout, '');
+    assert.not.match(stderr, /\n\s+at /);
+  }
+});
+
+test('what a peer says cannot steer the terminal', async () => {
+  const { code, stderr } = await ringtap(['up', '\x1b]0;pwned\x07\x1b[2J']);
+  assert.is(code, 2);
+  assert.match(stderr, 'pwned');
+  assert.not.ok(['\x07', '\x1b'].some((control) => stderr.includes(control)));
+});
+
 test('the gateway alone refuses to listen beyond loopback without a token', async () => {
   const { code, stderr } = await ringtap(['gateway', '--listen', '0.0.0.0:0']);
   assert.is(code, 2);

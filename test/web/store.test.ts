@@ -125,6 +125,23 @@ test('a silent jump, an announced gap and a repeated batch are each accounted on
   assert.ok(store.state.shown!.gapMarksMs.length === 0, 'no marks before a ledger gives the clock');
 });
 
+test('losses in quick succession are one event that adds up', () => {
+  const { clock, store, receive } = setup();
+  const probe = new TestProbe(1);
+  receive(probe.up(), probe.batch(10));
+  const told = () => titles(store).filter((title) => title.includes('not shown here'));
+  for (let i = 0; i < 40; i++) {
+    probe.batch(100);
+    receive(probe.batch(10));
+    clock.ms += 500;
+  }
+  assert.equal(told(), ['4,000 packets not shown here']);
+  clock.ms += 60_000;
+  probe.batch(1);
+  receive(probe.batch(10));
+  assert.equal(told(), ['1 packet not shown here', '4,000 packets not shown here']);
+});
+
 test('after a reconnect the page says what was missed and that recording went on', () => {
   const { clock, port, store, receive, connect } = setup();
   const probe = new TestProbe(1);
@@ -225,8 +242,11 @@ test('a connected probe is shown before one that is away, and a choice is kept',
 test('alarms and a ledger that does not balance are told once', () => {
   const { store, receive } = setup();
   const probe = new TestProbe(1);
-  probe.alarms = ['drive /data1 is full: free space or add a drive'];
-  receive(probe.up(), probe.ledger(), probe.ledger(), probe.ledger({ unaccounted: Long.fromNumber(-3) }));
+  probe.alarms = ['drive /data1 is full: free space or add a drive', 'the ring dropped 17 packets'];
+  receive(probe.up(), probe.ledger());
+  probe.alarms[1] = 'the ring dropped 29 packets';
+  receive(probe.ledger(), probe.ledger({ unaccounted: Long.fromNumber(-3) }));
+  assert.is(titles(store).filter((title) => title.includes('the ring dropped')).length, 1);
   assert.is(titles(store).filter((title) => title.includes('drive /data1')).length, 1);
   assert.is(titles(store).filter((title) => title.includes('does not balance')).length, 1);
   assert.is(store.state.shown!.ledger?.unaccounted, -3);

@@ -39,12 +39,11 @@ export class PacketsController implements ReactiveController {
     this.#unsubscribe = null;
   }
 
-  /** Another probe is on display: nothing here belongs to it. */
-  reset(): void {
+  /** Another probe is on display, or none: nothing here belongs to it. */
+  #reset(): void {
     this.frozen = false;
     this.window = this.opened = this.selected = this.reveal = null;
     this.#openOnArrival = false;
-    this.#host.requestUpdate();
   }
 
   view(first: number, count: number): void {
@@ -141,6 +140,7 @@ export class PacketsController implements ReactiveController {
   }
 
   #receive(window: PacketWindow): void {
+    if (this.window && window.probe !== this.window.probe) this.#reset();
     if (window.frozen !== this.frozen) return; // on its way when the list was frozen or released
     this.window = window;
     if (this.#openOnArrival) void this.#openSelected();

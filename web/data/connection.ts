@@ -160,7 +160,7 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+    socket.onopen = socket.onmessage = socket.onclose = null; // onerror stays: closing early is one
     socket.close();
   }
 

@@ -25,6 +25,8 @@ export interface ProbeIdentity {
 export interface LedgerView {
   tsMs: number;
   ringReceived: number;
+  /** Nobody asked to record them. */
+  unrecorded: number;
   filtered: number | null;
   ringDrops: number | null;
   ifDrops: number | null;
@@ -131,6 +133,7 @@ export function ledgerView(ledger: ringtap.Ledger): LedgerView {
   return {
     tsMs: Number(nanoseconds(ledger.tsNs) / 1_000_000n),
     ringReceived: count(ledger.ringReceived),
+    unrecorded: count(ledger.unrecorded),
     filtered: optionalCount(ledger.filtered),
     ringDrops: optionalCount(ledger.ringDrops),
     ifDrops: optionalCount(ledger.ifDrops),

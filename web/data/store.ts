@@ -9,8 +9,9 @@ import type { EngineStats, FlowSort } from '../worker/messages.js';
 import { Absences } from './absence.js';
 import type { ConnectionState } from './connection.js';
 import type { EngineClient } from './engine-client.js';
-import { type EventEntry, EventLog } from './events.js';
-import { formatCount, plural } from './format.js';
+import { type EventEntry, type EventLevel, EventLog } from './events.js';
+import { formatCount } from './format.js';
+import { GapLog } from './gap-log.js';
 import {
   applyLedger,
   applyUplinkTotals,
@@ -59,6 +60,7 @@ export class LiveStore {
   readonly #runs = new Map<number, ProbeRun>();
   readonly #byNumber = new Map<number, ProbeRun>();
   readonly #absences = new Absences(this.#log);
+  readonly #gaps = new GapLog(this.#log);
   #engine: EngineClient | null = null;
   #nextKey = 1;
   #chosen = false;
@@ -124,7 +126,7 @@ export class LiveStore {
   onDamage(reason: string): void {
     this.#damagedFrames++;
     if (this.#damagedFrames <= 5) {
-      this.#log.add(this.#options.now(), 'warning', 'A message from the gateway could not be read', reason);
+      this.#tell('warning', 'A message from the gateway could not be read', reason);
     }
     this.#changed();
   }
@@ -139,12 +141,7 @@ export class LiveStore {
     else if (frame.probeDown) this.#onProbeDown(frame.probeDown as ringtap.ProbeDown);
     else if (frame.gap) this.#onGap(frame.gap as ringtap.Gap);
     else if (frame.refusal) {
-      this.#log.add(
-        this.#options.now(),
-        'alarm',
-        'The gateway refused',
-        cleanText(frame.refusal.message ?? '', 300),
-      );
+      this.#tell('alarm', 'The gateway refused', cleanText(frame.refusal.message ?? '', 300));
     }
     this.#changed();
   }
@@ -158,7 +155,7 @@ export class LiveStore {
     let run = this.#find((other) => other.identity.runId === identity.runId);
     if (!run) run = this.#newRun(identity, up.hello.section ?? new Uint8Array());
     else if (up.connected && !run.connected && run.downReason !== null) {
-      this.#log.add(this.#options.now(), 'info', `${identity.name} is back`, 'The same recording goes on.');
+      this.#tell('info', `${identity.name} is back`, 'The same recording goes on.');
     }
     run.identity = identity;
     run.connected = up.connected ?? false;
@@ -176,30 +173,23 @@ export class LiveStore {
     const run = newRun(this.#nextKey++, identity);
     this.#runs.set(run.key, run);
     this.#engine?.start(run.key, section);
-    const what = `${identity.name} on ${identity.interfaceName}`;
+    this.#introduce(identity, previous !== undefined);
     if (previous) {
       this.#forget(previous);
-      if (this.#shownKey === previous.key) this.#shownKey = run.key;
-      this.#log.add(
-        this.#options.now(),
-        'warning',
-        `${what} was restarted`,
-        'A new recording began; counts start again.',
-      );
-    } else if (identity.synthetic) {
-      this.#log.add(
-        this.#options.now(),
-        'info',
-        `${what} sends synthetic traffic`,
-        'Packets are generated, not captured.',
-      );
-    } else {
-      this.#log.add(this.#options.now(), 'info', `${what} is recording`);
+      if (this.#shownKey === null) this.#shownKey = run.key;
     }
     while (this.#runs.size > PROBES_KEPT) {
       this.#forget(this.#find((old) => !old.connected && old !== run) ?? this.#runs.values().next().value!);
     }
     return run;
+  }
+
+  #introduce({ name, interfaceName, synthetic }: ProbeIdentity, again: boolean): void {
+    const what = `${name} on ${interfaceName}`;
+    if (again) this.#tell('warning', `${what} was restarted`, 'A new recording began; counts start again.');
+    else if (synthetic) {
+      this.#tell('info', `${what} sends synthetic traffic`, 'Packets are generated, not captured.');
+    } else this.#tell('info', `${what} is recording`);
   }
 
   #forget(run: ProbeRun): void {
@@ -216,8 +206,7 @@ export class LiveStore {
     run.connected = false;
     run.downReason = cleanText(down.reason || 'the probe closed its connection', 300);
     const ended = run.ledger?.final === true;
-    this.#log.add(
-      this.#options.now(),
+    this.#tell(
       ended ? 'info' : 'warning',
       `${run.identity.name} ${ended ? 'stopped' : 'left'}`,
       `${run.downReason}.${ended ? '' : ' It may still be recording.'}`,
@@ -233,15 +222,17 @@ export class LiveStore {
     this.#reportAlarms(run, before?.alarms ?? []);
     if ((before?.unaccounted ?? 0) === 0 && run.ledger!.unaccounted !== 0) {
       const detail = `${formatCount(run.ledger!.unaccounted)} packets are in no account of ${run.identity.name}. This is a defect; please report it.`;
-      this.#log.add(this.#options.now(), 'alarm', 'The ledger does not balance', detail);
+      this.#tell('alarm', 'The ledger does not balance', detail);
     }
     this.#absences.stored(run, run.ledger!.stored);
   }
 
+  // An alarm that only counts on is the same alarm.
   #reportAlarms(run: ProbeRun, before: readonly string[]): void {
+    const shape = (alarm: string) => alarm.replace(/\d+/g, '#');
+    const known = new Set(before.map(shape));
     for (const alarm of run.ledger!.alarms) {
-      if (!before.includes(alarm))
-        this.#log.add(this.#options.now(), 'alarm', alarm, `Reported by ${run.identity.name}.`);
+      if (!known.has(shape(alarm))) this.#tell('alarm', alarm, `Reported by ${run.identity.name}.`);
     }
   }
 
@@ -267,21 +258,8 @@ export class LiveStore {
     if (run.sequence.before === null || first <= run.sequence.lastSeq) return;
     run.sequence.gap(last, packets);
     if (this.#absences.explains(run, this.#options.now())) return;
-    const what =
-      packets === null ? `Batches ${first} to ${last}, packets unknown,` : plural(packets, 'packet');
-    const why =
-      gap.cause === GapCause.VIEWER_SLOW
-        ? 'This browser did not keep up with the stream.'
-        : gap.cause === GapCause.UPLINK
-          ? 'They were shed between probe and gateway.'
-          : 'The gateway gave no cause.';
     this.#mark(run);
-    this.#log.add(
-      this.#options.now(),
-      'warning',
-      `${what} not shown here`,
-      `${why} Recording is not affected.`,
-    );
+    this.#gaps.add(run, gap.cause ?? GapCause.UNKNOWN, packets, this.#options.now());
   }
 
   #onBatch(batch: ringtap.Batch, message: ArrayBuffer): void {
@@ -303,30 +281,16 @@ export class LiveStore {
   }
 
   #explainMissing(run: ProbeRun, arrival: { missing: number; announced: boolean }): void {
+    const now = this.#options.now();
     if (arrival.missing) this.#mark(run);
-    if (
-      this.#absences.missed(run, arrival.missing, this.#options.now()) ||
-      !arrival.missing ||
-      arrival.announced
-    )
-      return;
-    const title = `${plural(arrival.missing, 'packet')} not shown here`;
-    this.#log.add(
-      this.#options.now(),
-      'warning',
-      title,
-      'The batch numbers jumped. Recording is not affected.',
-    );
+    if (this.#absences.missed(run, arrival.missing, now) || !arrival.missing || arrival.announced) return;
+    this.#gaps.add(run, 'jump', arrival.missing, now);
   }
 
   #shed(run: ProbeRun, packets: number): void {
-    if (run.shedPackets === 0) {
-      const detail =
-        'Packets arrive faster than they can be parsed here; the excess is counted, not listed. Recording is not affected.';
-      this.#log.add(this.#options.now(), 'warning', 'This browser does not keep up', detail);
-    }
     run.shedPackets += packets;
     this.#mark(run);
+    this.#gaps.add(run, 'shed', packets, this.#options.now());
   }
 
   #mark(run: ProbeRun): void {
@@ -344,8 +308,7 @@ export class LiveStore {
   }
 
   onEngineFailed(message: string): void {
-    if (this.#engineState.phase !== 'failed')
-      this.#log.add(this.#options.now(), 'alarm', 'The packet engine failed', message);
+    if (this.#engineState.phase !== 'failed') this.#tell('alarm', 'The packet engine failed', message);
     this.#engineState = { phase: 'failed', message };
     this.#changed();
   }
@@ -355,12 +318,7 @@ export class LiveStore {
     if (!run) return;
     run.parsed += packets;
     if (damage !== null && run.damagedBatches++ < 5) {
-      this.#log.add(
-        this.#options.now(),
-        'warning',
-        `A damaged batch from ${run.identity.name}`,
-        `${damage}.`,
-      );
+      this.#tell('warning', `A damaged batch from ${run.identity.name}`, `${damage}.`);
     }
     this.#changed();
   }
@@ -369,6 +327,10 @@ export class LiveStore {
     const run = this.#runs.get(stats.probe);
     if (run) run.stats = stats;
     this.#changed();
+  }
+
+  #tell(level: EventLevel, title: string, detail = ''): void {
+    this.#log.add(this.#options.now(), level, title, detail);
   }
 
   // --- publishing ---

@@ -80,6 +80,14 @@ function recorder(probe: ProbeView): WaterfallAccount {
       false,
       'Rejected by the capture filter. Unknown where the kernel filters before the ring.',
     ],
+    [
+      'unrecorded',
+      'Not recorded',
+      of(ledger?.unrecorded),
+      'minus',
+      false,
+      'Nobody asked to record them: the probe only streams, or its packet limit was reached.',
+    ],
     ['ring_drops', 'Ring drops', of(ledger?.ringDrops), 'minus', true, 'The ring was full.'],
     [
       'pool_drops',

@@ -100,7 +100,7 @@ export class App extends LitElement {
           <rt-protocols .probe=${probe}></rt-protocols>
           <rt-flows .probe=${probe} .sort=${state?.flowSort ?? 'bytes'}></rt-flows>
         </div>
-        <rt-packets .engine=${this.live?.engine ?? null} .probeKey=${current?.shown?.key ?? null} .empty=${emptyText(current)}></rt-packets>
+        <rt-packets .engine=${this.live?.engine ?? null} .empty=${emptyText(current)}></rt-packets>
         <rt-events .entries=${state?.events ?? []}></rt-events>
       </main>
       <rt-help></rt-help>

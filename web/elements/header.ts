@@ -70,8 +70,8 @@ export class Header extends LitElement {
       @media (prefers-reduced-motion: reduce) { .status.live i { animation: none; } }
       .facts { flex: 1 1 auto; display: flex; align-items: center; gap: 6px 18px; min-width: 0; font-size: 12.5px; color: var(--muted); }
       .facts b { color: var(--text); font-weight: 560; }
-      .facts > span { white-space: nowrap; min-width: 0; }
-      .segment { overflow: hidden; text-overflow: ellipsis; flex: 0 1 auto; }
+      .facts > span { white-space: nowrap; flex: none; }
+      .facts > .segment { overflow: hidden; text-overflow: ellipsis; flex: 0 1 auto; }
       .switches { display: flex; gap: 6px; margin-left: auto; }
       @media (max-width: 1180px) { header { flex-wrap: wrap; } .facts { order: 5; flex-basis: 100%; } }
       @media (max-width: 720px) {

@@ -31,6 +31,7 @@ export class PacketList extends LitElement {
   readonly #narrow = new MediaController(this, '(max-width: 720px)');
   readonly #resize = new ResizeObserver(() => this.#askView());
   #asked = '';
+  #pressed: PacketRow | null = null;
   #drawnRowPx = 0;
 
   static override styles = [
@@ -101,7 +102,7 @@ export class PacketList extends LitElement {
       <div class="scroller" role="grid" tabindex="0" aria-label="Packets" aria-rowcount=${this.window?.total ?? 0} aria-activedescendant=${active}
         data-testid="packet-list" data-total=${this.window?.total ?? 0} data-frozen=${this.frozen}
         @scroll=${this.#onScroll} @wheel=${{ handleEvent: (event: WheelEvent) => this.#onWheel(event), passive: true }}
-        @keydown=${this.#onKey}>
+        @keydown=${this.#onKey} @pointerdown=${this.#onPress} @click=${this.#onClick}>
         <div class="spacer"><div class="rows" role="rowgroup">${rows.map((row, i) => this.#renderRow(row, this.window!.first + i))}</div></div>
       </div>
     `;
@@ -111,8 +112,7 @@ export class PacketList extends LitElement {
     const selected = index === this.selected && this.frozen;
     const state = `${selected ? 'selected' : ''} ${row.no === this.openedNo ? 'opened' : ''}`;
     return html`
-      <div class="row ${state}" role="row" id="row-${index}" aria-rowindex=${index + 1} aria-selected=${selected} data-no=${row.no}
-        @click=${() => this.#emit('rt-select', row)}>
+      <div class="row ${state}" role="row" id="row-${index}" aria-rowindex=${index + 1} aria-selected=${selected} data-no=${row.no}>
         <span class="no right" role="gridcell">${formatCount(row.no)}</span>
         <span class="time" role="gridcell">${formatPacketTime(row.tsNs)}</span>
         <span class="source" role="gridcell" title=${row.source} data-to=${row.destination}>${row.source}</span>
@@ -182,6 +182,23 @@ export class PacketList extends LitElement {
     const top = Math.floor(scroller.scrollTop / this.#rowPx) - window.first;
     const anchor = window.rows[Math.max(0, top)] ?? window.rows[0];
     this.#emit('rt-freeze', anchor?.no ?? null);
+  }
+
+  /** The row as it is drawn now: rows move on under the pointer while the list follows. */
+  #rowOf(event: Event): PacketRow | null {
+    const row = (event.target as Element).closest?.<HTMLElement>('.row');
+    return this.window?.rows.find(({ no }) => String(no) === row?.dataset.no) ?? null;
+  }
+
+  #onPress(event: PointerEvent): void {
+    this.#pressed = this.#rowOf(event);
+  }
+
+  /** Opens what was under the pointer when it went down, whatever has moved there since. */
+  #onClick(event: MouseEvent): void {
+    const row = this.#pressed ?? this.#rowOf(event);
+    this.#pressed = null;
+    if (row) this.#emit('rt-select', row);
   }
 
   #onKey(event: KeyboardEvent): void {

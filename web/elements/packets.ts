@@ -1,5 +1,5 @@
 /** The packets card: filter, list and detail around one PacketsController. */
-import { css, html, LitElement, nothing, type PropertyValues } from 'lit';
+import { css, html, LitElement, nothing } from 'lit';
 import { PacketsController } from '../controllers/packets-controller.js';
 import type { EngineClient } from '../data/engine-client.js';
 import { formatCount, plural } from '../data/format.js';
@@ -10,10 +10,8 @@ import './packet-detail.js';
 import './packet-list.js';
 
 export class PacketsCard extends LitElement {
-  static override properties = { engine: { attribute: false }, probeKey: { attribute: false }, empty: {} };
+  static override properties = { engine: { attribute: false }, empty: {} };
   declare engine: EngineClient | null;
-  /** The probe on display; another one empties the list. */
-  declare probeKey: number | null;
   /** What to say while there are no packets. */
   declare empty: string;
   readonly #packets = new PacketsController(this, () => this.engine);
@@ -54,12 +52,8 @@ export class PacketsCard extends LitElement {
 
   constructor() {
     super();
-    this.engine = this.probeKey = null;
+    this.engine = null;
     this.empty = '';
-  }
-
-  protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('probeKey') && changed.get('probeKey') !== undefined) this.#packets.reset();
   }
 
   protected override render() {

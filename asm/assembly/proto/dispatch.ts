@@ -137,7 +137,7 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
     case 132:
       return sctp<M>(p, cap, wire);
   }
-  if (!isTree<M>()) touch(protocol, 0, 0);
+  if (!isTree<M>()) touch(protocol, 0, wire - p);
   else if (protocol == 2) return igmp(p, cap);
   else if (protocol == 50) return esp(p, cap);
   switch (protocol) {
@@ -159,7 +159,7 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
 }
 
 /** A fragment other than the first: bytes without a header. */
-export function laterFragment<M>(protocol: u32, p: usize, cap: usize): u32 {
-  if (!isTree<M>()) touch(protocol, 0, 0, KIND_FRAGMENT);
+export function laterFragment<M>(protocol: u32, p: usize, cap: usize, wire: usize): u32 {
+  if (!isTree<M>()) touch(protocol, 0, wire - p, KIND_FRAGMENT);
   return unknown<M>(p, cap, OK);
 }

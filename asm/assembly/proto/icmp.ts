@@ -2,7 +2,7 @@
 
 import { be16, byte, lack, OK } from '../cursor';
 import * as F from '../fields';
-import { touch } from '../flows';
+import { KIND_ONE_WAY, touch } from '../flows';
 import { mark, quote, SEEN_ICMP } from '../state';
 import { bytes, close, isTree, leaf8, leaf16, leaf32, open } from '../tree';
 import { ETHERTYPE_IPV4, etherType, unknown } from './dispatch';
@@ -14,7 +14,7 @@ export function icmp<M>(p: usize, cap: usize, wire: usize): u32 {
   let status = lack(p, 4, cap, wire);
   if (status) return status;
   const type = byte(p);
-  if (!isTree<M>()) touch(1, icmpPorts(type, byte(p + 1), counterpart(type)), 0);
+  if (!isTree<M>()) icmpFlow(1, type, byte(p + 1), counterpart(type), wire - p);
   status = lack(p, HEADER, cap, wire);
   if (status) return status;
   const echo = type == 0 || type == 8;
@@ -63,11 +63,12 @@ function details(type: u32, p: usize, cap: usize): void {
 
 /**
  * ICMP has no ports: as Zeek and Community ID do, a request and its answer share a flow under
- * (type, answer's type), anything else goes by (type, code). In header order, network bytes.
+ * (type, answer's type); anything else goes by (type, code), one way. In header order, network bytes.
  */
-export function icmpPorts(type: u32, code: u32, answer: i32): u32 {
+export function icmpFlow(protocol: u32, type: u32, code: u32, answer: i32, length: usize): void {
   const other = answer >= 0 ? <u32>answer : code;
-  return <u32>bswap<u16>(<u16>type) | ((<u32>bswap<u16>(<u16>other)) << 16);
+  const ports = <u32>bswap<u16>(<u16>type) | ((<u32>bswap<u16>(<u16>other)) << 16);
+  touch(protocol, ports, length > HEADER ? length - HEADER : 0, answer >= 0 ? 0 : KIND_ONE_WAY);
 }
 
 function counterpart(type: u32): i32 {

@@ -2,11 +2,10 @@
 
 import { be16, byte, lack, OK } from '../cursor';
 import * as F from '../fields';
-import { touch } from '../flows';
 import { mark, quote, SEEN_ICMPV6 } from '../state';
 import { bytes, close, isTree, leaf8, leaf16, leaf32, open } from '../tree';
 import { ETHERTYPE_IPV6, etherType, unknown } from './dispatch';
-import { icmpPorts } from './icmp';
+import { icmpFlow } from './icmp';
 
 const HEADER: usize = 8;
 const ADVERTISEMENT_ROUTER: u32 = 134;
@@ -18,7 +17,7 @@ export function icmpv6<M>(p: usize, cap: usize, wire: usize): u32 {
   let status = lack(p, 4, cap, wire);
   if (status) return status;
   const type = byte(p);
-  if (!isTree<M>()) touch(58, icmpPorts(type, byte(p + 1), counterpart(type)), 0);
+  if (!isTree<M>()) icmpFlow(58, type, byte(p + 1), counterpart(type), wire - p);
   status = lack(p, HEADER, cap, wire);
   if (status) return status;
   if (isTree<M>()) fields(type, p, cap);

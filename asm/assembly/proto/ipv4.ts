@@ -28,11 +28,11 @@ export function ipv4<M>(p: usize, cap: usize, wire: usize): u32 {
     wire = least(wire, p + total);
     cap = least(cap, wire);
   }
-  network(4, p + 12);
+  network(4, p + 12, wire - p);
   const fragment = be16(p + 6);
   const protocol = byte(p + 9);
   p += header;
-  if (fragment & 0x1fff) return laterFragment<M>(protocol, p, cap);
+  if (fragment & 0x1fff) return laterFragment<M>(protocol, p, cap, wire);
   const inner = ipProtocol<M>(protocol, p, cap, wire);
   return fragment & 0x2000 && inner == MALFORMED ? OK : worse(status, inner);
 }

@@ -30,7 +30,7 @@ export function ipv6<M>(p: usize, cap: usize, wire: usize): u32 {
     wire = least(wire, p + HEADER + payload);
     cap = least(cap, wire);
   }
-  network(6, p + 8);
+  network(6, p + 8, wire - p);
   return worse(status, extensions<M>(byte(p + 6), p + HEADER, cap, wire));
 }
 
@@ -45,7 +45,7 @@ function extensions<M>(next: u32, p: usize, cap: usize, wire: usize): u32 {
     const size: usize = next == NEXT_FRAGMENT ? 8 : next == NEXT_AH ? (units + 2) << 2 : (units + 1) << 3;
     if (isTree<M>() && next != NEXT_AH) extension(next, p, size);
     if (isTree<M>() && next == NEXT_AH && cap - p >= 12) authentication(p, size);
-    if (next == NEXT_FRAGMENT && be16(p + 2) & 0xfff8) return laterFragment<M>(byte(p), p + 8, cap);
+    if (next == NEXT_FRAGMENT && be16(p + 2) & 0xfff8) return laterFragment<M>(byte(p), p + 8, cap, wire);
     status = lack(p, size, cap, wire);
     if (status) return status;
     next = byte(p);

@@ -18,7 +18,7 @@ export function sctp<M>(p: usize, cap: usize, wire: usize): u32 {
   mark(SEEN_SCTP);
   const status = lack(p, HEADER, cap, wire);
   if (status) return status;
-  if (!isTree<M>()) touch(132, load<u32>(p), 0);
+  if (!isTree<M>()) touch(132, load<u32>(p), wire - p - HEADER);
   if (isTree<M>()) {
     open(F.SCTP, p, cap - p);
     leaf16(F.SCTP_SRCPORT, p);

@@ -1,50 +1,27 @@
-// TCP (RFC 9293): header, options, and which connection a reused pair of ports belongs to.
+// TCP (RFC 9293): header and options. What the segments tell of a connection is in ../tcpstate.ts.
 
 import { be16, be32, byte, lack, least, MALFORMED, OK } from '../cursor';
 import * as F from '../fields';
-import { forward, touch } from '../flows';
-import { STATE_BASE, Totals } from '../layout';
+import { touchTcp } from '../flows';
 import { mark, SEEN_TCP } from '../state';
 import { close, isTree, leaf, leaf8, leaf16, leaf32, open } from '../tree';
 import { tcpPayload } from './ports';
 
 const HEADER_MIN: usize = 20;
-const SYN: u32 = 0x02;
-const ACK: u32 = 0x10;
 
 export function tcp<M>(p: usize, cap: usize, wire: usize): u32 {
   mark(SEEN_TCP);
   let status = lack(p, HEADER_MIN, cap, wire);
   if (status) return status;
   const header: usize = (byte(p + 12) >> 4) << 2;
-  const flags = byte(p + 13);
   if (isTree<M>()) fields(p, header, cap);
   if (header < HEADER_MIN) return MALFORMED;
   status = lack(p, header, cap, wire);
-  if (!isTree<M>() && status != MALFORMED) connection(p, flags);
+  if (!isTree<M>() && status != MALFORMED) touchTcp(p, header, wire);
   if (status) return status;
   const ports = load<u32>(p);
   p += header;
   return p < cap ? tcpPayload<M>(ports, p, cap, wire) : OK;
-}
-
-/** Counts the packet, and a new conversation when a SYN reopens a known pair of ports with another ISN. */
-function connection(p: usize, flags: u32): void {
-  const entry = touch(6, load<u32>(p), flags);
-  if (!entry) return;
-  const totals = changetype<Totals>(STATE_BASE);
-  if (entry.packetsA + entry.packetsB == 1) totals.tcpConversations++;
-  if (!(flags & SYN)) return;
-  const isn = be32(p + 4);
-  const known = forward ? entry.packetsA - entry.packetsAtIsnA > 1 : entry.packetsB - entry.packetsAtIsnB > 1;
-  const last = forward ? entry.isnA : entry.isnB;
-  if (known && !(flags & ACK) && isn != last) {
-    totals.tcpConversations++;
-    entry.packetsAtIsnA = entry.packetsA - (forward ? 1 : 0);
-    entry.packetsAtIsnB = entry.packetsB - (forward ? 0 : 1);
-  } else if (known) return;
-  if (forward) entry.isnA = isn;
-  else entry.isnB = isn;
 }
 
 function fields(p: usize, header: usize, cap: usize): void {

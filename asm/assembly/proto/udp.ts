@@ -3,7 +3,6 @@
 import { be16, lack, least, MALFORMED, OK } from '../cursor';
 import * as F from '../fields';
 import { touch } from '../flows';
-import { STATE_BASE, Totals } from '../layout';
 import { mark, SEEN_UDP } from '../state';
 import { close, isTree, leaf16, open } from '../tree';
 import { udpPayload } from './ports';
@@ -26,14 +25,11 @@ export function udp<M>(p: usize, cap: usize, wire: usize): u32 {
   }
   // Length 0 means a jumbogram (RFC 2675).
   if (length != 0 && length < HEADER) return MALFORMED;
-  if (!isTree<M>()) {
-    const entry = touch(17, ports, 0);
-    if (entry && entry.packetsA + entry.packetsB == 1) changetype<Totals>(STATE_BASE).udpConversations++;
-  }
   if (length != 0) {
     wire = least(wire, p + length);
     cap = least(cap, wire);
   }
   p += HEADER;
+  if (!isTree<M>()) touch(17, ports, wire - p);
   return p < cap ? udpPayload<M>(ports, p, cap, wire) : OK;
 }

@@ -2,7 +2,7 @@
 
 import { be16, lack, least, UNSUPPORTED } from '../cursor';
 import * as F from '../fields';
-import { mark, SEEN_VLAN } from '../state';
+import { mark, SEEN_VLAN, tag } from '../state';
 import { close, isTree, leaf16, open } from '../tree';
 import { etherType, unknown } from './dispatch';
 import { llc } from './ethernet';
@@ -12,6 +12,7 @@ export function vlan<M>(p: usize, cap: usize, wire: usize): u32 {
   const status = lack(p, 4, cap, wire);
   if (status) return status;
   const type = be16(p + 2);
+  if (!isTree<M>()) tag(be16(p) & 0xfff);
   if (isTree<M>()) {
     open(F.VLAN, p, 4);
     leaf16(F.VLAN_PRIORITY, p);

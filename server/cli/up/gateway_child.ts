@@ -109,5 +109,5 @@ function printLog(line: string): void {
   } catch {
     message = undefined;
   }
-  note(typeof message === 'string' ? `gateway: ${message}` : line);
+  note(typeof message === 'string' ? `gateway: ${message.replace(/\s+/g, ' ')}` : line);
 }

@@ -22,6 +22,8 @@ interface Check {
   ok: boolean;
   /** Positive errno; 0 for wrong usage. */
   errno: number;
+  /** What is wrong: output, gateway, source or filter. */
+  stage?: string;
   message?: string;
 }
 
@@ -132,7 +134,8 @@ function capturing(wanted: string | undefined, common: string[]): Source {
   const args = ['-i', name];
   const answer = check([...args, ...common]);
   if (answer.ok) return { args, name, synthetic: false, remarks: [] };
-  if (answer.errno !== EPERM && answer.errno !== EACCES) throw refusal(answer);
+  const mayNot = answer.stage === 'source' && (answer.errno === EPERM || answer.errno === EACCES);
+  if (!mayNot) throw refusal(answer);
   return synthetic(SYNTH_DEFAULT, [
     `You do not have the right to capture packets on ${name}. Run as root (sudo npm start), or once:`,
     `  sudo setcap cap_net_raw,cap_net_admin,cap_ipc_lock+ep ${paths.probe}`,

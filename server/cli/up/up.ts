@@ -3,9 +3,9 @@
  * die and come back. Stops in the order that loses nothing: recorder first, its final account, then
  * the gateway.
  */
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { urlOf } from '../../main.js';
 import { isLoopback, LISTEN_DEFAULT, parseListen, readTokenFile } from '../../options.js';
 import { type Command, Failure, parse, UsageError } from '../command.js';
@@ -76,13 +76,21 @@ function recordingArgs(values: Values): string[] {
   });
 }
 
+/** Parents first, one by one: mkdirSync's `recursive` never ends where the kernel refuses with ENOENT (/proc). */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(dirname(directory));
+  mkdirSync(directory);
+}
+
 function makeStore(store: string): string {
   const directory = resolve(store.split(',')[0] as string);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
+    accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Failure(`${directory} cannot be made (${code}): choose another place with --store DIR`);
+    throw new Failure(`${directory} cannot be written to (${code}): choose another place with --store DIR`);
   }
   return directory;
 }
@@ -159,14 +167,19 @@ async function run(args: string[]): Promise<number> {
   const uplink = ['--gateway', `${urlOf(reachable, boundPort).replace('http:', 'ws:')}ws/ingest`];
   if (tokenFile !== null) uplink.push('--token-file', tokenFile);
   const status = new StatusLine(source.name);
-  const recorder = new Recorder([...source.args, ...common, ...uplink], (ledger) => status.update(ledger));
-  const release = onStopSignals(recorder);
   const token =
     tokenFile === null ? '' : `?token=${encodeURIComponent(asUsage(() => readTokenFile(tokenFile)))}`;
-  banner(source, store, urlOf(shownHost(host), boundPort) + token);
+  let announced = false;
+  const recorder = new Recorder([...source.args, ...common, ...uplink], (ledger) => {
+    // Only a ledger proves that it records.
+    if (!announced) banner(source, store, urlOf(shownHost(host), boundPort) + token);
+    announced = true;
+    status.update(ledger);
+  });
+  const release = onStopSignals(recorder);
 
   const code = await recorder.run();
-  say(finalAccount(recorder.ledger, source.name, store));
+  if (announced) say(finalAccount(recorder.ledger, source.name, store));
   release();
   await gateway.stop();
   return code;

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 
-const runner = (await import('../../scripts/test.mjs' as string)) as {
+const runner = (await import('../../../scripts/test.mjs' as string)) as {
   verdict(
     output: string,
     exitCode: number,
