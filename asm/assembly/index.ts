@@ -24,6 +24,7 @@ import { filterKey, flushProtocols, GO, protocolsReset, rowCount, rowsBegin, sca
 import { isPcap, pcapBegin, pcapIsSwapped, pcapRun, pcapVariant } from './pcap';
 import { pcapngBegin, pcapngOrders, pcapngRun } from './pcapng';
 import { link } from './proto/dispatch';
+import { sha256 } from './crypto/sha256';
 import { begin } from './state';
 import * as S from './stream';
 import { answerAdd, answerBegin, answerOffset } from './topk';
@@ -323,6 +324,11 @@ export function decode(linktype: u32, caplen: u32, wirelen: u32): u32 {
   treeBegin(p, p + caplen);
   link<Tree>(linktype, p, p + caplen, p + min<u32>(max(caplen, wirelen), 0x10000000));
   return treeCount();
+}
+
+/** SHA-256 of the bytes at SCRATCH_BASE, 32 bytes at SCRATCH_BASE. */
+export function digest(length: u32): void {
+  if (length <= CAPLEN_MAX) sha256(SCRATCH_BASE, length, SCRATCH_BASE);
 }
 
 // Static data must end below the map of layout.ts.

@@ -92,9 +92,13 @@ export class Bucket {
 export class Node {
   field: u16;
   depth: u16;
+  /** The frame's bytes it came from. */
   offset: u32;
   length: u32;
   value: u32;
+  /** Where its bytes are now, from SCRATCH_BASE: elsewhere when a decoder put fragments together. */
+  at: u32;
+  size: u32;
 }
 
 /** Row.flags */
@@ -268,7 +272,7 @@ if (offsetof<FlowMore>('synTs') != 128) ERROR('milestones must start a line');
 if (offsetof<FlowMore>() != 256) ERROR('the rest of a flow must be 256 bytes');
 if (offsetof<Talker>() != 48) ERROR('a talker must be 48 bytes');
 if (offsetof<Row>() != 32) ERROR('a row must be 32 bytes');
-if (offsetof<Node>() != 16) ERROR('a node must be 16 bytes');
+if (offsetof<Node>() != 24) ERROR('a node must be 24 bytes');
 if (offsetof<Insn>() != 16) ERROR('an instruction must be 16 bytes');
 if (offsetof<Iface>() != 40) ERROR('an interface must be 40 bytes');
 

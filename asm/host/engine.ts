@@ -8,13 +8,16 @@ import { EngineError } from './errors.js';
 import { FilterSet } from './filter/set.js';
 import type { FlowsOptions } from './flows.js';
 import { FlowReader } from './flows.js';
+import { sha256 } from './ja4.js';
+import type { KeyFields } from './keyfields.js';
+import { readKeyFields } from './keyfields.js';
 import { captureFormat, streamError } from './messages.js';
 import { Module } from './module.js';
 import { PacketRows } from './rows.js';
 import { readSeries } from './series.js';
 import { distinctOf, readSketch, readTalkers } from './talkers.js';
 import type { NodeRecord } from './tree.js';
-import { buildTree, readNodes } from './tree.js';
+import { buildTree, decodedBytes, readNodes } from './tree.js';
 import type {
   CaptureFormat,
   Distinct,
@@ -311,22 +314,27 @@ export class Engine {
 
   /** Packet tree with byte ranges. Never throws on hostile bytes; frames over 262144 bytes are cut. */
   decode(linktype: number, bytes: Uint8Array, wirelen = bytes.length): TreeNode[] {
-    const frame = this.#clip(bytes);
-    return buildTree(this.#nodes(linktype, frame, wirelen), frame);
+    const { nodes, frame } = this.#decode(linktype, bytes, wirelen);
+    return buildTree(nodes, frame);
   }
 
   describe(linktype: number, bytes: Uint8Array, wirelen = bytes.length): Description {
-    const frame = this.#clip(bytes);
-    return describeNodes(this.#nodes(linktype, frame, wirelen), frame, wirelen);
+    const { nodes, frame } = this.#decode(linktype, bytes, wirelen);
+    return describeNodes(nodes, frame, wirelen);
   }
 
-  #nodes(linktype: number, frame: Uint8Array, wirelen: number): NodeRecord[] {
-    this.#module.bytes.set(frame, this.#module.constant('SCRATCH_BASE'));
-    return readNodes(this.#module, this.#module.fn.decode(linktype, frame.length, wirelen));
+  /** What the packet's application and tunnel headers say, of its innermost ones; empty when it has none. */
+  keyFields(linktype: number, bytes: Uint8Array, wirelen = bytes.length): KeyFields {
+    const { nodes, frame } = this.#decode(linktype, bytes, wirelen);
+    return readKeyFields(nodes, frame, (text) => sha256(this.#module, text));
   }
 
-  #clip(bytes: Uint8Array): Uint8Array {
-    return bytes.subarray(0, this.#module.constant('CAPLEN_MAX'));
+  /** Node records and the bytes they speak of, of frames cut to CAPLEN_MAX. */
+  #decode(linktype: number, bytes: Uint8Array, wirelen: number): { nodes: NodeRecord[]; frame: Uint8Array } {
+    const captured = bytes.subarray(0, this.#module.constant('CAPLEN_MAX'));
+    this.#module.bytes.set(captured, this.#module.constant('SCRATCH_BASE'));
+    const nodes = readNodes(this.#module, this.#module.fn.decode(linktype, captured.length, wirelen));
+    return { nodes, frame: decodedBytes(this.#module, nodes, captured.length) };
   }
 
   #total(name: string): number {

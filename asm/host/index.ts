@@ -8,6 +8,7 @@ export { EngineError, FilterError } from './errors.js';
 export type { Explanation, IndexCondition } from './filter/explain.js';
 export { explainFilter } from './filter/explain.js';
 export type { FlowsOptions } from './flows.js';
+export type { KeyFields } from './keyfields.js';
 export { PacketRows } from './rows.js';
 export { distinctOf, mergeSketches, mergeTopTalkers } from './talkers.js';
 export * from './types.js';

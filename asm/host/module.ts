@@ -44,6 +44,7 @@ export interface ModuleExports {
   filter_call(slot: number, index: number): void;
   scan_only(on: number): void;
   decode(linktype: number, caplen: number, wirelen: number): number;
+  digest(length: number): void;
 }
 
 const FUNCTIONS = [
@@ -51,7 +52,7 @@ const FUNCTIONS = [
   'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
   'flow_count', 'flow_slots', 'flow_entry', 'flow_more', 'flow_options', 'export_count', 'export_clear', 'export_rest',
   'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key',
-  'filter_call', 'scan_only', 'decode',
+  'filter_call', 'scan_only', 'decode', 'digest',
 ] as const; // biome-ignore format: a list of names
 
 /** A loaded module: its functions, its constants by name, and a view of its memory that stays valid. */

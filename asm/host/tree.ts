@@ -2,7 +2,17 @@
 import type { Field } from './field.js';
 import { FIELDS } from './fields.js';
 import type { Module } from './module.js';
-import { asciiText, dnsNameText, etherText, hex, ipv4Text, ipv6Text } from './text.js';
+import {
+  apnText,
+  asciiText,
+  dnsNameText,
+  etherText,
+  hex,
+  ipv4Text,
+  ipv6Text,
+  ntpTimeText,
+  untilNul,
+} from './text.js';
 import type { TreeNode } from './types.js';
 import { nameOf, tcpFlagNames } from './values.js';
 
@@ -12,10 +22,14 @@ const BYTES_SHOWN = 64;
 export interface NodeRecord {
   field: Field;
   depth: number;
+  /** Range of the frame it came from. */
   offset: number;
   length: number;
   /** The field's bits, shifted down. */
   value: number;
+  /** Range its bytes are read from: another one when fragments were put together. */
+  at: number;
+  size: number;
 }
 
 export function readNodes(module: Module, count: number): NodeRecord[] {
@@ -28,6 +42,8 @@ export function readNodes(module: Module, count: number): NodeRecord[] {
     offset: module.constant('NODE_OFFSET'),
     length: module.constant('NODE_LENGTH'),
     value: module.constant('NODE_VALUE'),
+    at: module.constant('NODE_AT'),
+    size: module.constant('NODE_SIZE'),
   };
   return Array.from({ length: count }, (_, i) => {
     const node = base + i * stride;
@@ -38,17 +54,32 @@ export function readNodes(module: Module, count: number): NodeRecord[] {
       offset: view.getUint32(node + at.offset, true),
       length: view.getUint32(node + at.length, true),
       value: unmask(view.getUint32(node + at.value, true), field.mask),
+      at: view.getUint32(node + at.at, true),
+      size: view.getUint32(node + at.size, true),
     };
   });
 }
 
-function unmask(raw: number, mask: number | undefined): number {
-  if (!mask) return raw;
-  const shift = 31 - Math.clz32(mask & -mask);
-  return (raw & mask) >>> shift;
+/**
+ * The bytes the nodes speak of, a copy: the frame as decoding left it (a QUIC Initial packet is opened in
+ * place), and after it what was put together from fragments.
+ */
+export function decodedBytes(module: Module, records: readonly NodeRecord[], length: number): Uint8Array {
+  const base = module.constant('SCRATCH_BASE');
+  const end = records.reduce((most, { at, size }) => Math.max(most, at + size), length);
+  return module.bytes.slice(base, base + end);
 }
 
-/** The tree; `frame` are the bytes that were decoded. */
+function unmask(raw: number, mask: number | undefined): number {
+  return mask ? (raw & mask) >>> maskShift(mask) : raw;
+}
+
+/** Bits below the mask's lowest. */
+function maskShift(mask: number): number {
+  return 31 - Math.clz32(mask & -mask);
+}
+
+/** The tree; `frame` are the bytes of decodedBytes(). */
 export function buildTree(records: readonly NodeRecord[], frame: Uint8Array): TreeNode[] {
   const top: TreeNode[] = [];
   const open: TreeNode[][] = [top];
@@ -58,8 +89,16 @@ export function buildTree(records: readonly NodeRecord[], frame: Uint8Array): Tr
     open.at(-1)!.push(node);
     open.push(node.children);
   }
-  for (const node of top) node.label = summaryLabel(node);
+  summarize(top);
   return top;
+}
+
+function summarize(nodes: readonly TreeNode[]): void {
+  for (const node of nodes) {
+    if (!node.children.length) continue;
+    summarize(node.children);
+    if (node.value === '') node.label = summaryLabel(node);
+  }
 }
 
 function toNode(record: NodeRecord, frame: Uint8Array): TreeNode {
@@ -71,8 +110,8 @@ function toNode(record: NodeRecord, frame: Uint8Array): TreeNode {
 }
 
 /** The value alone, as text. */
-export function valueText({ field, offset, length, value }: NodeRecord, frame: Uint8Array): string {
-  const bytes = frame.subarray(offset, offset + length);
+export function valueText({ field, at, size, value }: NodeRecord, frame: Uint8Array): string {
+  const bytes = frame.subarray(at, at + size);
   switch (field.type) {
     case 'proto':
     case 'none':
@@ -85,10 +124,28 @@ export function valueText({ field, offset, length, value }: NodeRecord, frame: U
       return ipv6Text(bytes);
     case 'text':
       return asciiText(bytes);
+    case 'textz':
+      return asciiText(untilNul(bytes));
+    case 'apn':
+      return apnText(bytes);
     case 'dnsname':
-      return dnsNameText(bytes);
+      return dnsNameText(frame, at, value);
+    case 'hexbytes':
+      return `0x${hex(bytes)}`;
+    case 'ntptime':
+      return ntpTimeText(bytes);
     case 'bytes':
-      return hex(bytes.subarray(0, BYTES_SHOWN)) + (length > BYTES_SHOWN ? `… (${length} bytes)` : '');
+      return hex(bytes.subarray(0, BYTES_SHOWN)) + (size > BYTES_SHOWN ? `… (${size} bytes)` : '');
+    case 'fixed16':
+      return (value / 65536).toFixed(6);
+    case 'seconds256':
+      return String(value / 256);
+    case 'int8':
+      return String((value << 24) >> 24);
+    case 'plusone':
+      return String(value + 1);
+    case 'high':
+      return String(value << maskShift(field.mask!));
     case 'flag':
       return value ? 'Set' : 'Not set';
     case 'words':
@@ -120,7 +177,7 @@ function named(
 function bitPicture({ field, value }: NodeRecord): string {
   const bits = field.bits!;
   const mask = field.mask!;
-  const shift = 31 - Math.clz32(mask & -mask);
+  const shift = maskShift(mask);
   let picture = '';
   for (let bit = bits - 1; bit >= 0; bit--) {
     picture += mask & (1 << bit) ? String((value >>> (bit - shift)) & 1) : '.';
@@ -129,7 +186,7 @@ function bitPicture({ field, value }: NodeRecord): string {
   return picture;
 }
 
-/** Children shown in a protocol's own line. */
+/** Children shown in the line of the node they belong to. */
 const SUMMARY: Record<string, readonly (readonly [field: string, label: string])[]> = {
   eth: [['eth.src', 'Src'], ['eth.dst', 'Dst']],
   vlan: [['vlan.priority', 'PRI'], ['vlan.dei', 'DEI'], ['vlan.id', 'ID']],
@@ -139,6 +196,19 @@ const SUMMARY: Record<string, readonly (readonly [field: string, label: string])
   tcp: [['tcp.srcport', 'Src Port'], ['tcp.dstport', 'Dst Port'], ['tcp.seq_raw', 'Seq'], ['tcp.ack_raw', 'Ack']],
   udp: [['udp.srcport', 'Src Port'], ['udp.dstport', 'Dst Port']],
   sctp: [['sctp.srcport', 'Src Port'], ['sctp.dstport', 'Dst Port']],
+  'dns.qry': [['dns.qry.name', 'Name'], ['dns.qry.type', 'Type']],
+  'dns.resp': [['dns.resp.name', 'Name'], ['dns.resp.type', 'Type']],
+  'tls.handshake': [['tls.handshake.type', 'Type']],
+  'tls.handshake.extension': [['tls.handshake.extension.type', 'Type']],
+  'tls.record': [['tls.record.content_type', 'Type']],
+  'quic.packet': [['quic.long.packet_type', 'Type'], ['quic.long.packet_type_v2', 'Type']],
+  'quic.frame': [['quic.frame_type', 'Type']],
+  'dhcp.option': [['dhcp.option.type', 'Type']],
+  'pfcp.ie': [['pfcp.ie_type', 'Type']],
+  'lldp.tlv': [['lldp.tlv.type', 'Type']],
+  'icmpv6.opt': [['icmpv6.opt.type', 'Type']],
+  'sctp.chunk': [['sctp.chunk_type', 'Type']],
+  'geneve.option': [['geneve.option.class', 'Class'], ['geneve.option.type', 'Type']],
 }; // biome-ignore format: one protocol a line
 
 function summaryLabel(node: TreeNode): string {

@@ -255,5 +255,5 @@ export const FRAMES: readonly { name: string; bytes: Uint8Array; seen: string }[
     seen: 'eth ip udp quic',
   },
   { name: 'llc snap', bytes: ether(36, join(hex('aaaa03 000000 0800'), ipv4(17, udp(7, 8)))), seen: 'eth ip udp' },
-  { name: 'unknown ethertype', bytes: ether(0x88cc, hex('0200')), seen: 'eth' },
+  { name: 'unknown ethertype', bytes: ether(0x88b5, hex('0200')), seen: 'eth' },
 ]; // biome-ignore format: one frame a line

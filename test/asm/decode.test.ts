@@ -185,7 +185,7 @@ test('describes packets in one line', () => {
     [ether(0x806, arpRequest()), '02:00:00:00:00:01', '00:00:00:00:00:00', 'ARP', /^Who has 10\.0\.0\.2\? Tell 10\.0\.0\.1$/],
     [FRAMES.find(({ name }) => name === 'dns query')!.bytes, '10.0.0.1', '10.0.0.2', 'DNS', /query 0x1234 A example\.com$/],
     [FRAMES.find(({ name }) => name === 'http request')!.bytes, '10.0.0.1', '10.0.0.2', 'HTTP', /^GET \/ HTTP\/1\.1$/],
-    [FRAMES.find(({ name }) => name === 'tls handshake')!.bytes, 'fd00::1', 'fd00::2', 'TLS', /^Client Hello$/],
+    [FRAMES.find(({ name }) => name === 'tls handshake')!.bytes, 'fd00::1', 'fd00::2', 'TLS', /^Encrypted Handshake Message$/],
     [FRAMES.find(({ name }) => name === 'icmp error')!.bytes, '10.0.0.1', '10.0.0.2', 'ICMP', /unreachable/],
     [FRAMES.find(({ name }) => name === 'vxlan')!.bytes, 'fd00::1', 'fd00::2', 'TCP', /^3 → 4/],
   ]; // biome-ignore format: a table

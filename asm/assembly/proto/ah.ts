@@ -1,7 +1,7 @@
 // The authentication header (RFC 4302) over IPv4; over IPv6 it is one of the extension headers.
 import * as F from '../fields';
 import { byte, lack } from '../cursor';
-import { close, isTree, leaf32, leaf8, open } from '../tree';
+import { bytes, close, isTree, leaf32, leaf8, open } from '../tree';
 import { ipProtocol } from './dispatch';
 
 export function authenticated<M>(p: usize, cap: usize, wire: usize): u32 {
@@ -9,12 +9,19 @@ export function authenticated<M>(p: usize, cap: usize, wire: usize): u32 {
   if (status) return status;
   const size: usize = (byte(p + 1) + 2) << 2;
   if (isTree<M>()) {
-    open(F.AH, p, size);
-    leaf8(F.IPV6_EXT_NXT, p);
-    leaf8(F.IPV6_EXT_LEN, p + 1);
-    leaf32(F.AH_SPI, p + 4);
-    close();
+    fields(p, size);
   }
   status = lack(p, size, cap, wire);
   return status ? status : ipProtocol<M>(byte(p), p + size, cap, wire);
+}
+
+/** The caller has seen 12 bytes. */
+export function fields(p: usize, size: usize): void {
+  open(F.AH, p, size < 12 ? 12 : size);
+  leaf8(F.AH_NEXT_HEADER, p);
+  leaf8(F.AH_LENGTH, p + 1);
+  leaf32(F.AH_SPI, p + 4);
+  leaf32(F.AH_SEQUENCE, p + 8);
+  if (size > 12) bytes(F.AH_ICV, p + 12, size - 12);
+  close();
 }

@@ -8,18 +8,22 @@ import { descend } from '../state';
 import { isTree, leaf } from '../tree';
 import { authenticated } from './ah';
 import { arp } from './arp';
+import { esp } from './esp';
 import { ethernet } from './ethernet';
 import { gre } from './gre';
 import { icmp } from './icmp';
 import { icmpv6 } from './icmpv6';
+import { igmp } from './igmp';
 import { ieee80211, radiotap } from './ieee80211';
 import { ipv4 } from './ipv4';
 import { ipv6 } from './ipv6';
+import { lldp } from './lldp';
 import { mpls } from './mpls';
 import { loopback } from './null';
-import { chdlc, ppp, pppoe } from './ppp';
+import { chdlc, ppp, pppoe, pppoeDiscovery } from './ppp';
 import { raw } from './raw';
 import { sctp } from './sctp';
+import { slow } from './slow';
 import { sll, sll2 } from './sll';
 import { tcp } from './tcp';
 import { udp } from './udp';
@@ -33,8 +37,11 @@ export const ETHERTYPE_VLAN: u32 = 0x8100;
 export const ETHERTYPE_IPV6: u32 = 0x86dd;
 export const ETHERTYPE_MPLS: u32 = 0x8847;
 export const ETHERTYPE_MPLS_UPSTREAM: u32 = 0x8848;
+export const ETHERTYPE_SLOW: u32 = 0x8809;
+export const ETHERTYPE_PPPOE_DISCOVERY: u32 = 0x8863;
 export const ETHERTYPE_PPPOE: u32 = 0x8864;
 export const ETHERTYPE_8021AD: u32 = 0x88a8;
+export const ETHERTYPE_LLDP: u32 = 0x88cc;
 export const ETHERTYPE_QINQ_OLD: u32 = 0x9100;
 
 const LINKTYPE_RAW_BSD: u32 = 12;
@@ -103,6 +110,12 @@ export function etherType<M>(type: u32, p: usize, cap: usize, wire: usize): u32 
       return mpls<M>(p, cap, wire);
     case ETHERTYPE_PPPOE:
       return pppoe<M>(p, cap, wire);
+    case ETHERTYPE_PPPOE_DISCOVERY:
+      return pppoeDiscovery<M>(p, cap, wire);
+    case ETHERTYPE_LLDP:
+      return lldp<M>(p, cap);
+    case ETHERTYPE_SLOW:
+      return slow<M>(p, cap);
     case ETHERTYPE_TEB:
       return ethernet<M>(p, cap, wire);
     default:
@@ -125,6 +138,8 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
       return sctp<M>(p, cap, wire);
   }
   if (!isTree<M>()) touch(protocol, 0, wire - p);
+  else if (protocol == 2) return igmp(p, cap);
+  else if (protocol == 50) return esp(p, cap);
   switch (protocol) {
     case 4:
       return ipv4<M>(p, cap, wire);

@@ -5,11 +5,13 @@ import * as F from '../fields';
 import { descend, mark, SEEN_ETH } from '../state';
 import { close, isTree, leaf, leaf8, leaf16, open } from '../tree';
 import { ETHERTYPE_IPV4, etherType, unknown } from './dispatch';
+import { stp } from './stp';
 
 const HEADER: usize = 14;
 const TYPE_MIN: u32 = 0x600;
 const LENGTH_MAX: u32 = 1500;
 const SAP_IP: u32 = 0x06;
+const SAP_STP: u32 = 0x42;
 const SAP_SNAP: u32 = 0xaa;
 
 export function ethernet<M>(p: usize, cap: usize, wire: usize): u32 {
@@ -49,6 +51,7 @@ export function llc<M>(p: usize, cap: usize, wire: usize): u32 {
     close();
   }
   if (snap) return snapType<M>(p, cap, wire);
+  if (dsap == SAP_STP) return stp<M>(p + 3, cap);
   if (dsap == SAP_IP) return etherType<M>(ETHERTYPE_IPV4, p + 3, cap, wire);
   return unknown<M>(p + 3, cap, UNSUPPORTED);
 }

@@ -28,9 +28,7 @@ export function gre<M>(p: usize, cap: usize, wire: usize): u32 {
   if (status) return status;
   if (isTree<M>()) {
     open(F.GRE, p, size, type);
-    leaf16(F.GRE_FLAGS_AND_VERSION, p);
-    leaf16(F.GRE_PROTO, p + 2);
-    if (flags & HAS_KEY) leaf32(F.GRE_KEY, p + (flags & (HAS_CHECKSUM | HAS_ROUTING) ? 8 : 4));
+    fields(flags, p);
     close();
   }
   p += size;
@@ -39,6 +37,37 @@ export function gre<M>(p: usize, cap: usize, wire: usize): u32 {
   if (type == PROTOCOL_ERSPAN || type == PROTOCOL_ERSPAN3) return erspan<M>(type, flags, p, cap, wire);
   if (flags & HAS_ROUTING) return unknown<M>(p, cap, UNSUPPORTED);
   return etherType<M>(type, p, cap, wire);
+}
+
+/** The optional fields follow in this order; PPTP's key is a length and a call (RFC 2637 section 4.1). */
+function fields(flags: u32, p: usize): void {
+  open(F.GRE_FLAGS_AND_VERSION, p, 2, flags);
+  leaf16(F.GRE_FLAGS_CHECKSUM, p);
+  leaf16(F.GRE_FLAGS_ROUTING, p);
+  leaf16(F.GRE_FLAGS_KEY, p);
+  leaf16(F.GRE_FLAGS_SEQUENCE_NUMBER, p);
+  if ((flags & 7) == 1) leaf16(F.GRE_FLAGS_ACK, p);
+  leaf16(F.GRE_FLAGS_VERSION, p);
+  close();
+  leaf16(F.GRE_PROTO, p + 2);
+  p += 4;
+  if (flags & (HAS_CHECKSUM | HAS_ROUTING)) {
+    leaf16(F.GRE_CHECKSUM, p);
+    leaf16(F.GRE_OFFSET, p + 2);
+    p += 4;
+  }
+  if (flags & HAS_KEY) {
+    if ((flags & 7) == 1) {
+      leaf16(F.GRE_KEY_PAYLOAD_LENGTH, p);
+      leaf16(F.GRE_KEY_CALL_ID, p + 2);
+    } else leaf32(F.GRE_KEY, p);
+    p += 4;
+  }
+  if (flags & HAS_SEQUENCE) {
+    leaf32(F.GRE_SEQUENCE_NUMBER, p);
+    p += 4;
+  }
+  if ((flags & 7) == 1 && flags & HAS_ACK) leaf32(F.GRE_ACK_NUMBER, p);
 }
 
 function headerSize(flags: u32): usize {
@@ -54,10 +83,25 @@ function headerSize(flags: u32): usize {
 function erspan<M>(type: u32, flags: u32, p: usize, cap: usize, wire: usize): u32 {
   if (type == PROTOCOL_ERSPAN) {
     const size: usize = flags & HAS_SEQUENCE ? 8 : 0;
-    return cap - p < size ? unknown<M>(p, cap, OK) : ethernet<M>(p + size, cap, wire);
+    if (cap - p < size) return unknown<M>(p, cap, OK);
+    if (isTree<M>() && size) erspanFields(p, size);
+    return ethernet<M>(p + size, cap, wire);
   }
   const status = lack(p, 12, cap, wire);
   if (status) return status;
   const size: usize = be16(p + 10) & 1 ? 20 : 12;
-  return cap - p < size ? unknown<M>(p, cap, OK) : ethernet<M>(p + size, cap, wire);
+  if (cap - p < size) return unknown<M>(p, cap, OK);
+  if (isTree<M>()) erspanFields(p, size);
+  return ethernet<M>(p + size, cap, wire);
+}
+
+/** Types II and III share the first word; the second is an index or a time. */
+function erspanFields(p: usize, size: usize): void {
+  open(F.ERSPAN, p, size);
+  leaf16(F.ERSPAN_VERSION, p);
+  leaf16(F.ERSPAN_VLAN, p);
+  leaf16(F.ERSPAN_COS, p + 2);
+  leaf16(F.ERSPAN_SPANID, p + 2);
+  leaf32(size == 8 ? F.ERSPAN_INDEX : F.ERSPAN_TIMESTAMP, p + 4);
+  close();
 }

@@ -4,8 +4,9 @@
 import { byte, OK } from '../cursor';
 import * as F from '../fields';
 import { mark, SEEN_HTTP } from '../state';
-import { close, isTree, leaf, open } from '../tree';
+import { close, isTree, open } from '../tree';
 import { unknown } from './dispatch';
+import { fields } from './http_fields';
 
 const LINE_MAX: usize = 4096;
 
@@ -21,7 +22,7 @@ export function http<M>(p: usize, cap: usize): u32 {
   mark(SEEN_HTTP);
   if (isTree<M>()) {
     open(F.HTTP, p, cap - p);
-    leaf(isResponse(p) ? F.HTTP_RESPONSE_LINE : F.HTTP_REQUEST_LINE, p, end - p, 0);
+    fields(isResponse(p), p, end, cap);
     close();
   }
   return OK;

@@ -4,7 +4,7 @@ import { be16, byte, lack, OK } from '../cursor';
 import * as F from '../fields';
 import { KIND_ONE_WAY, touch } from '../flows';
 import { mark, quote, SEEN_ICMP } from '../state';
-import { close, isTree, leaf8, leaf16, open } from '../tree';
+import { bytes, close, isTree, leaf8, leaf16, leaf32, open } from '../tree';
 import { ETHERTYPE_IPV4, etherType, unknown } from './dispatch';
 
 const HEADER: usize = 8;
@@ -19,14 +19,15 @@ export function icmp<M>(p: usize, cap: usize, wire: usize): u32 {
   if (status) return status;
   const echo = type == 0 || type == 8;
   if (isTree<M>()) {
-    open(F.ICMP, p, HEADER, type);
+    open(F.ICMP, p, nodeSize(type, cap - p), type);
     leaf8(F.ICMP_TYPE, p);
     leaf8(F.ICMP_CODE, p + 1);
     leaf16(F.ICMP_CHECKSUM, p + 2);
-    if (echo) {
+    if (echo || (type >= 13 && type <= 18)) {
       leaf16(F.ICMP_IDENT, p + 4);
       leaf16(F.ICMP_SEQ, p + 6);
     }
+    details(type, p, cap);
     close();
   }
   p += HEADER;
@@ -38,6 +39,26 @@ export function icmp<M>(p: usize, cap: usize, wire: usize): u32 {
   else unknown<M>(p, cap, OK);
   quote(-1);
   return OK;
+}
+
+/** Timestamps and address masks follow the header of their messages. */
+function nodeSize(type: u32, left: usize): usize {
+  if ((type == 13 || type == 14) && left >= 20) return 20;
+  if ((type == 17 || type == 18) && left >= 12) return 12;
+  return HEADER;
+}
+
+/** What the second word and the body say, by type. */
+function details(type: u32, p: usize, cap: usize): void {
+  if (type == 3 && byte(p + 1) == 4) leaf16(F.ICMP_MTU, p + 6); // RFC 1191
+  if (type == 5) bytes(F.ICMP_REDIR_GW, p + 4, 4);
+  if (type == 12) leaf8(F.ICMP_POINTER, p + 4);
+  if ((type == 13 || type == 14) && cap - p >= 20) {
+    leaf32(F.ICMP_ORIGINATE_TIMESTAMP, p + 8);
+    leaf32(F.ICMP_RECEIVE_TIMESTAMP, p + 12);
+    leaf32(F.ICMP_TRANSMIT_TIMESTAMP, p + 16);
+  }
+  if ((type == 17 || type == 18) && cap - p >= 12) bytes(F.ICMP_ADDRESS_MASK, p + 8, 4);
 }
 
 /**

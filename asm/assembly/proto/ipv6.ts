@@ -4,6 +4,7 @@ import { be16, be32, byte, lack, least, MALFORMED, OK, worse } from '../cursor';
 import * as F from '../fields';
 import { SEEN_IPV6, mark, network } from '../state';
 import { close, isTree, leaf, leaf8, leaf16, leaf32, open } from '../tree';
+import { fields as authentication } from './ah';
 import { ipProtocol, laterFragment, unknown } from './dispatch';
 
 const HEADER: usize = 40;
@@ -42,7 +43,8 @@ function extensions<M>(next: u32, p: usize, cap: usize, wire: usize): u32 {
     if (status) return status;
     const units: usize = byte(p + 1);
     const size: usize = next == NEXT_FRAGMENT ? 8 : next == NEXT_AH ? (units + 2) << 2 : (units + 1) << 3;
-    if (isTree<M>()) extension(next, p, size);
+    if (isTree<M>() && next != NEXT_AH) extension(next, p, size);
+    if (isTree<M>() && next == NEXT_AH && cap - p >= 12) authentication(p, size);
     if (next == NEXT_FRAGMENT && be16(p + 2) & 0xfff8) return laterFragment<M>(byte(p), p + 8, cap, wire);
     status = lack(p, size, cap, wire);
     if (status) return status;
@@ -79,12 +81,9 @@ function extension(kind: u32, p: usize, size: usize): void {
       ? F.IPV6_HOPOPTS
       : kind == NEXT_ROUTING
         ? F.IPV6_ROUTING
-        : kind == NEXT_AH
-          ? F.AH
-          : F.IPV6_DSTOPTS;
+        : F.IPV6_DSTOPTS;
   open(field, p, size);
   leaf8(F.IPV6_EXT_NXT, p);
   leaf8(F.IPV6_EXT_LEN, p + 1);
-  if (kind == NEXT_AH) leaf32(F.AH_SPI, p + 4);
   close();
 }

@@ -1,12 +1,19 @@
 // Above TCP and UDP: which application or tunnel the ports and the first bytes say it is. A protocol
 // is named only when its bytes bear it out, so counts err low rather than high.
 import { OK } from '../cursor';
+import * as F from '../fields';
+import { isTree } from '../tree';
 import { unknown } from './dispatch';
-import { dns, dnsTcp } from './dns';
+import { dns, dnsLike, dnsTcp } from './dns';
+import { dhcp } from './dhcp';
+import { espUdp } from './esp';
 import { geneve } from './geneve';
 import { gtp } from './gtp';
 import { http } from './http';
+import { l2tp } from './l2tp';
 import { mpls } from './mpls';
+import { ntp } from './ntp';
+import { pfcp } from './pfcp';
 import { quic } from './quic';
 import { tls } from './tls';
 import { vxlan } from './vxlan';
@@ -19,6 +26,14 @@ const PORT_VXLAN: u32 = 4789;
 const PORT_VXLAN_LINUX: u32 = 8472;
 const PORT_GENEVE: u32 = 6081;
 const PORT_MPLS: u32 = 6635;
+const PORT_L2TP: u32 = 1701;
+const PORT_DHCP_SERVER: u32 = 67;
+const PORT_DHCP_CLIENT: u32 = 68;
+const PORT_NTP: u32 = 123;
+const PORT_ESP: u32 = 4500;
+const PORT_MDNS: u32 = 5353;
+const PORT_LLMNR: u32 = 5355;
+const PORT_PFCP: u32 = 8805;
 
 @inline
 function either(source: u32, destination: u32, port: u32): bool {
@@ -41,7 +56,19 @@ export function udpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u3
     return gtp<M>(p, cap, wire);
   if (destination == PORT_GENEVE) return geneve<M>(p, cap, wire);
   if (destination == PORT_MPLS) return mpls<M>(p, cap, wire);
-  return unknown<M>(p, cap, OK);
+  if (either(source, destination, PORT_L2TP)) return l2tp<M>(p, cap, wire);
+  return isTree<M>() ? uncounted(source, destination, p, cap, wire) : OK;
+}
+
+/** Protocols that are shown but have no counter, so that reading a stream spends no time on them. */
+function uncounted(source: u32, destination: u32, p: usize, cap: usize, wire: usize): u32 {
+  if (either(source, destination, PORT_DHCP_SERVER) || either(source, destination, PORT_DHCP_CLIENT)) return dhcp(p, cap);
+  if (either(source, destination, PORT_NTP)) return ntp(p, cap);
+  if (either(source, destination, PORT_MDNS)) return dnsLike(F.MDNS, p, cap, wire);
+  if (either(source, destination, PORT_LLMNR)) return dnsLike(F.LLMNR, p, cap, wire);
+  if (either(source, destination, PORT_PFCP)) return pfcp(p, cap);
+  if (either(source, destination, PORT_ESP)) return espUdp(p, cap);
+  return unknown<u16>(p, cap, OK);
 }
 
 export function tcpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u32 {

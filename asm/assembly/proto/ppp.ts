@@ -1,4 +1,4 @@
-// PPP (RFC 1661, framing RFC 1662), PPPoE sessions (RFC 2516) and Cisco HDLC.
+// PPP (RFC 1661, framing RFC 1662), PPPoE (RFC 2516) and Cisco HDLC.
 
 import { be16, byte, lack, least, MALFORMED, OK } from '../cursor';
 import * as F from '../fields';
@@ -60,15 +60,47 @@ export function pppoe<M>(p: usize, cap: usize, wire: usize): u32 {
   if (status) return status;
   if (isTree<M>()) {
     open(F.PPPOE, p, 6);
-    leaf8(F.PPPOE_VERSION, p);
-    leaf8(F.PPPOE_TYPE, p);
-    leaf8(F.PPPOE_CODE, p + 1);
-    leaf16(F.PPPOE_SESSION_ID, p + 2);
-    leaf16(F.PPPOE_PAYLOAD_LENGTH, p + 4);
+    pppoeHeader(p);
     close();
   }
   wire = least(wire, p + 6 + be16(p + 4));
   return ppp<M>(p + 6, least(cap, wire), wire);
+}
+
+/** PPPoE discovery (RFC 2516 section 5): the header of a session and tags. */
+export function pppoeDiscovery<M>(p: usize, cap: usize, wire: usize): u32 {
+  const status = lack(p, 6, cap, wire);
+  if (status || !isTree<M>()) return status;
+  const end = least(cap, p + 6 + be16(p + 4));
+  open(F.PPPOED, p, end - p);
+  pppoeHeader(p);
+  for (p += 6; end - p >= 4 && p < end; ) {
+    const type = be16(p);
+    const size: usize = be16(p + 2);
+    leaf16(F.PPPOED_TAG, p);
+    leaf16(F.PPPOED_TAG_LENGTH, p + 2);
+    if (size > end - p - 4 || type == 0) break;
+    if (size) leaf(tagField(type), p + 4, size, 0);
+    p += 4 + size;
+  }
+  close();
+  return OK;
+}
+
+function tagField(type: u32): u32 {
+  if (type == 0x101) return F.PPPOED_TAGS_SERVICE_NAME;
+  if (type == 0x102) return F.PPPOED_TAGS_AC_NAME;
+  if (type == 0x103) return F.PPPOED_TAGS_HOST_UNIQ;
+  if (type == 0x104) return F.PPPOED_TAGS_AC_COOKIE;
+  return F.PPPOED_TAG_UNKNOWN_DATA;
+}
+
+function pppoeHeader(p: usize): void {
+  leaf8(F.PPPOE_VERSION, p);
+  leaf8(F.PPPOE_TYPE, p);
+  leaf8(F.PPPOE_CODE, p + 1);
+  leaf16(F.PPPOE_SESSION_ID, p + 2);
+  leaf16(F.PPPOE_PAYLOAD_LENGTH, p + 4);
 }
 
 /** Cisco HDLC: address, control, ethertype. */

@@ -1,14 +1,16 @@
 // TLS records (RFC 8446 section 5.1): a segment that starts with a record header.
 
-import { be16, byte, OK } from '../cursor';
+import { be16, byte, least, OK } from '../cursor';
 import * as F from '../fields';
 import { mark, SEEN_TLS } from '../state';
-import { close, isTree, leaf, leaf8, leaf16, open } from '../tree';
+import { close, isTree, leaf8, leaf16, open } from '../tree';
 import { unknown } from './dispatch';
+import { handshakes } from './tls_hello';
 
 const HEADER: usize = 5;
 /** 2^14 and the expansion TLS 1.2 allows. */
 const RECORD_MAX: u32 = 16384 + 2048;
+const ALERT: u32 = 21;
 const HANDSHAKE: u32 = 22;
 
 export function tls<M>(p: usize, cap: usize): u32 {
@@ -29,11 +31,16 @@ function fields(p: usize, cap: usize): void {
   open(F.TLS, p, cap - p);
   while (cap - p >= HEADER && record(p)) {
     const size: usize = HEADER + be16(p + 3);
-    open(F.TLS_RECORD, p, size, byte(p));
+    const type = byte(p);
+    open(F.TLS_RECORD, p, least(size, cap - p), type);
     leaf8(F.TLS_RECORD_CONTENT_TYPE, p);
     leaf16(F.TLS_RECORD_VERSION, p + 1);
     leaf16(F.TLS_RECORD_LENGTH, p + 3);
-    if (byte(p) == HANDSHAKE && cap - p > HEADER) leaf(F.TLS_HANDSHAKE_TYPE, p + HEADER, 1, byte(p + HEADER));
+    if (type == HANDSHAKE) handshakes(p + HEADER, least(cap, p + size));
+    if (type == ALERT && size == HEADER + 2 && cap - p >= size) {
+      leaf8(F.TLS_ALERT_MESSAGE_LEVEL, p + HEADER);
+      leaf8(F.TLS_ALERT_MESSAGE_DESC, p + HEADER + 1);
+    }
     close();
     if (cap - p <= size) break;
     p += size;
