@@ -51,6 +51,7 @@ struct uplink {
   _Atomic int phase;
   uint64_t drain_until_ns;  // written before phase becomes DRAINING or CLOSING
   bool drained, ended;  // ended: libwebsockets gave up for good
+  bool tried;           // to connect, at least once
   sem_t drained_event;
   pthread_mutex_t ledger_lock;
   bool ledger_pending;
@@ -208,6 +209,7 @@ static void connect_now(struct uplink *u) {
                                          .retry_and_idle_policy = &idle,
                                          .pwsi = &u->wsi};
   u->state = CONNECTING;
+  u->tried = true;
   if (!lws_client_connect_via_info(&info) && u->state == CONNECTING) {
     trouble(u, "cannot be connected to; retrying");
     disconnected(u);
@@ -237,7 +239,7 @@ static void peer_closes(struct uplink *u, const uint8_t *in, size_t bytes) {
 // --- the loop ---
 
 static bool may_still_send(const struct uplink *u) {
-  if (u->ended || u->state == WAITING || clock_monotonic_ns() > u->drain_until_ns) return false;
+  if (u->ended || (u->state == WAITING && u->tried) || clock_monotonic_ns() > u->drain_until_ns) return false;
   return u->state != READY || u->queue.count;
 }
 
@@ -250,8 +252,9 @@ static void drain_if_done(struct uplink *u) {
 
 static void pump(struct uplink *u) {
   queue_collect(&u->queue);
-  if (u->state == WAITING && atomic_load(&u->phase) == RUNNING && clock_monotonic_ns() >= u->connect_at_ns)
-    connect_now(u);
+  // A run may be over before this thread's first turn: what it has to say is still worth one attempt.
+  bool may_connect = atomic_load(&u->phase) == RUNNING || !u->tried;
+  if (u->state == WAITING && may_connect && clock_monotonic_ns() >= u->connect_at_ns) connect_now(u);
   if (u->wsi && u->state == READY) lws_callback_on_writable(u->wsi);
   if (atomic_load(&u->phase) == DRAINING) drain_if_done(u);
 }
