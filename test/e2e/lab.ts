@@ -3,7 +3,7 @@
  * own (loopback and one veth pair `tx0` ─ `rx0`), which vanishes with it. Needs root; says SKIP otherwise.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,10 +73,6 @@ export class Process {
     const end = () => this.child.kill('SIGKILL');
     process.on('exit', end);
     this.child.on('close', () => process.off('exit', end));
-  }
-
-  get pid(): number {
-    return this.child.pid ?? -1;
   }
 
   signal(name: NodeJS.Signals): void {
@@ -210,13 +206,4 @@ export async function startGateway(port: number): Promise<Process> {
     throw new Error(`${error.message}\n${gateway.stderr}`);
   });
   return gateway;
-}
-
-/** Kernel-side CPU time etc. live in /proc; used to see that a pid is really gone. */
-export function alive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
