@@ -76,14 +76,13 @@ static void seal(struct capture *c, bool rotate_after, bool last) {
   c->block->rotate_after = rotate_after;
   c->block->last = last;
   c->block = NULL;
-  spsc_push(&c->pool->filled, c->block_index);  // has room for every block there is
-  sem_post(&c->pool->filled_wake);
+  pool_fill(c->pool, c->block_index);
 }
 
 // A patient source, or one that has been stopped, loses nothing by waiting for the writer.
 static bool block_take(struct capture *c) {
   bool patient = c->source->patient || c->draining;
-  while (!spsc_pop(&c->pool->free, &c->block_index)) {
+  while (!pool_take(c->pool, &c->block_index)) {
     if (!patient) return false;
     clock_sleep_ns(POOL_WAIT_NS);
     if (clock_monotonic_ns() >= c->publish_at_ns) {

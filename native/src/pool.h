@@ -19,6 +19,14 @@ struct pool {
   sem_t filled_wake;   // posted once for each pushed block
 };
 
+// Sequencer side (capture.h). False when every block is under way.
+static inline bool pool_take(struct pool *pool, uint32_t *index) { return spsc_pop(&pool->free, index); }
+// Passes a sealed block on; called in the order of block_seq. There is room for every block there is.
+static inline void pool_fill(struct pool *pool, uint32_t index) {
+  spsc_push(&pool->filled, index);
+  sem_post(&pool->filled_wake);
+}
+
 int pool_init(struct pool *pool, uint32_t count, uint32_t block_bytes, struct failure *f);
 void pool_destroy(struct pool *pool);
 #endif

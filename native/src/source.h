@@ -1,5 +1,6 @@
 // Where packets come from. Live capture, replay and synthetic traffic run the same pipeline behind
-// this one ops struct. All functions but `open` are called by the capture thread only.
+// this one ops struct. All functions but `open` and `release` are called by one thread at a time: the
+// capture thread, or whichever worker holds the sequencer's lock.
 #ifndef RINGTAP_SOURCE_H
 #define RINGTAP_SOURCE_H
 #include <stdbool.h>
@@ -29,14 +30,20 @@ struct source {
   bool patient;             // nothing is lost when the pipeline makes it wait
   bool filters;             // the source itself applies options.filter (in the kernel)
   struct failure failure;   // after poll failed: why
+  uint64_t ticket;          // set by poll, with `release`: names the packets just given out; 1, 2, 3...
+  uint32_t outstanding_max;  // polls that may be unreleased at once; set by open, with `release`
 };
 
 struct source_ops {
   const char *name;
   int (*open)(struct source *s, const struct options *o, struct failure *f);
-  // Up to SOURCE_BATCH packets, valid until the next call; 0 when none came within `timeout_ms`;
+  // Up to SOURCE_BATCH packets, valid until the next call, or with `release` until their ticket is
+  // released; 0 when none came within `timeout_ms`;
   // -ENODATA at the end; another -errno on failure (s->failure says why).
   int (*poll)(struct source *s, struct packet *out, int timeout_ms);
+  // Gives the packets of one poll back. Any thread, any order, beside a poll of another. NULL: packets
+  // live until the next poll, so that only one worker can be used.
+  void (*release)(struct source *s, uint64_t ticket);
   // No more packets shall arrive; poll goes on with those that already have.
   void (*stop)(struct source *s);
   void (*counters)(struct source *s, struct source_counters *out);
