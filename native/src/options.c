@@ -46,7 +46,7 @@ static const struct spec specs[] = {
     {"cpus", 0, TEXT, AT(cpus), 0, "LIST", "CPUs of workers, writer, others, in this order (not pinned)"},
     {"read", 'r', TEXT, AT(read_path), 0, "FILE", "replay pcap or pcapng, - for stdin; implies --ring=file"},
     {"speed", 0, SPEED, AT(speed), 0, "X", "replay at X times the recorded speed, 0: at once (0)"},
-    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,clock=fixed"},
+    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,ready=N,clock=fixed"},
     {"block-size", 0, BYTES, AT(block_bytes), 1, "BYTES", "recorder block, a multiple of 4096 (4M)"},
     {"pool-blocks", 0, COUNT, AT(pool_blocks), 0, "N", "recorder blocks in memory (16)"},
     {"flush-interval", 0, SECONDS, AT(flush_ns), 0, "S", "write a block at least every S seconds (1)"},
