@@ -158,6 +158,7 @@ static int pump(struct capture *c) {
     uint64_t now_ns = clock_monotonic_ns();
     if (c->tap) tap_tick(c->tap, now_ns);
     for (int i = 0; i < n; i++) take_packet(c, &packets[i]);
+    if (n && c->source->ops->release) c->source->ops->release(c->source, c->source->ticket);
     housekeep(c, now_ns);
     if (!c->draining && limit_reached(c)) return 0;
   }

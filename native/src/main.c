@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "iface.h"
 #include "preflight.h"
+#include "source_select.h"
 #include "stream.h"
 #include "uplink.h"
 #include "writer.h"
@@ -126,10 +127,7 @@ static int open_stats(struct probe *p, struct failure *f) {
 }
 
 static int open_source(struct probe *p, struct failure *f) {
-  static const struct source_ops *const all[] = {&source_afpacket, &source_kmod, &source_file, &source_synth};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (!strcmp(all[i]->name, p->options.ring)) p->source.ops = all[i];
-  return p->source.ops->open(&p->source, &p->options, f);
+  return source_open(&p->source, &p->options, f);
 }
 
 static int open_filter(struct probe *p, struct failure *f) {
