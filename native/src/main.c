@@ -47,7 +47,7 @@ struct probe {
   // Interface watch.
   uint64_t rx_dropped_at_start;
   bool iface_known, iface_gone;
-  uint64_t last_ring_drops, last_pool_drops;
+  uint64_t last_ring_drops, last_pool_drops, last_starved;
 };
 
 static struct probe probe;
@@ -215,6 +215,13 @@ static void raise_drops(struct probe *p, const struct accounts *a) {
                 (unsigned long long)(a->pool_drops - p->last_pool_drops));
   else
     alarm_clear(ALARM_POOL);
+  uint64_t starved = a->ring_starved == LEDGER_UNKNOWN ? 0 : a->ring_starved;
+  if (starved > p->last_starved)
+    alarm_raise(ALARM_STARVED, "no free frame to receive into, %llu times just now: workers or drives are behind; use a larger -B",
+                (unsigned long long)(starved - p->last_starved));
+  else
+    alarm_clear(ALARM_STARVED);
+  p->last_starved = starved;
   p->last_ring_drops = ring;
   p->last_pool_drops = a->pool_drops;
 }

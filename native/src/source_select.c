@@ -80,9 +80,10 @@ static int open_auto(struct source *s, struct options *o, struct failure *f) {
   if (module_captures(name)) return told(s, open_as(s, o, "kmod", f), "the module ringtap captures from it");
   nic_query(name, s->ifindex, &nic);
   if (!may_use_xdp(s, &nic, why, sizeof why)) return told(s, open_as(s, o, "afpacket", f), why);
-  o->xdp_mode = nic_xdp_name(nic.xdp);
-  rc = open_as(s, o, "afxdp", f);
-  if (!rc) return told(s, rc, why);
+  for (enum nic_xdp mode = nic.xdp; mode >= NIC_XDP_NATIVE; mode--) {
+    o->xdp_mode = nic_xdp_name(mode);
+    if (!open_as(s, o, "afxdp", f)) return told(s, 0, why);
+  }
   snprintf(why, sizeof why, "AF_XDP failed: %.250s", f->text);
   return told(s, open_as(s, o, "afpacket", f), why);
 }
