@@ -117,9 +117,12 @@ static int refused(const struct source *s, const struct mode *mode, int err, str
   const char *name = s->interface_name;
   struct nic nic;
   nic_query(name, s->ifindex, &nic);
-  if (err == EBUSY && nic.xdp_program)
-    return fail(f, err, "%s: another XDP program (id %u) is attached; end what uses it or: ip link set dev %s xdp off",
-                name, nic.xdp_program, name);
+  if (err == EBUSY && nic.xdp_program) {
+    char program[BPF_OBJ_NAME_LEN];
+    xdp_prog_name(nic.xdp_program, program);
+    return fail(f, err, "%s: another XDP program (\"%s\", id %u) is attached; end what uses it or: ip link set dev %s "
+                        "xdp off", name, program, nic.xdp_program, name);
+  }
   if (err == EBUSY) return fail(f, err, "%s: another AF_XDP socket has one of these queues; end it or choose --queues", name);
   if (err == ENOBUFS || err == ENOMEM)
     return fail(f, err, "%s: no memory for the frames: %s; use a smaller -B, raise `ulimit -l` or give CAP_IPC_LOCK", name,

@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <linux/membarrier.h>
 #include <stddef.h>
 #include <string.h>
@@ -108,4 +107,15 @@ void xdp_prog_unload(struct xdp_prog *p) {
   if (p->prog_fd >= 0) close(p->prog_fd);
   if (p->map_fd >= 0) close(p->map_fd);
   p->prog_fd = p->map_fd = -1;
+}
+
+void xdp_prog_name(uint32_t id, char out[BPF_OBJ_NAME_LEN]) {
+  struct bpf_prog_info info = {0};
+  uint32_t bytes = sizeof info;
+  int fd = bpf_prog_get_fd_by_id(id);
+  out[0] = 0;
+  if (fd < 0) return;
+  if (bpf_obj_get_info_by_fd(fd, &info, &bytes) == 0) memcpy(out, info.name, BPF_OBJ_NAME_LEN);
+  out[BPF_OBJ_NAME_LEN - 1] = 0;
+  close(fd);
 }

@@ -5,6 +5,7 @@
 // as our file descriptor: however this process ends, kill -9 included, the interface is left as it was.
 #ifndef RINGTAP_XDP_PROG_H
 #define RINGTAP_XDP_PROG_H
+#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,4 +29,6 @@ int xdp_prog_attach(struct xdp_prog *p, unsigned ifindex, uint32_t flags);
 // After this no frame is under way to our sockets any more.
 void xdp_prog_detach(struct xdp_prog *p);
 void xdp_prog_unload(struct xdp_prog *p);
+// The name of the loaded program `id`; "" when it has none or may not be looked at.
+void xdp_prog_name(uint32_t id, char out[BPF_OBJ_NAME_LEN]);
 #endif
