@@ -26,6 +26,8 @@ const BUILD_PACKAGES = [
   'libwebsockets-dev',
   'libprotobuf-c-dev',
   'protobuf-c-compiler',
+  'libxdp-dev',
+  'libbpf-dev',
 ];
 /** Independent judges and hosts for the tests. */
 const TEST_PACKAGES = [

@@ -17,6 +17,7 @@
 #include "cpus.h"
 #include "iface.h"
 #include "preflight.h"
+#include "source_select.h"
 #include "stream.h"
 #include "uplink.h"
 #include "writer.h"
@@ -48,7 +49,7 @@ struct probe {
   // Interface watch.
   uint64_t rx_dropped_at_start;
   bool iface_known, iface_gone;
-  uint64_t last_ring_drops, last_pool_drops;
+  uint64_t last_ring_drops, last_pool_drops, last_starved;
 };
 
 static struct probe probe;
@@ -128,10 +129,7 @@ static int open_stats(struct probe *p, struct failure *f) {
 }
 
 static int open_source(struct probe *p, struct failure *f) {
-  static const struct source_ops *const all[] = {&source_afpacket, &source_kmod, &source_file, &source_synth};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (!strcmp(all[i]->name, p->options.ring)) p->source.ops = all[i];
-  return p->source.ops->open(&p->source, &p->options, f);
+  return source_open(&p->source, &p->options, f);
 }
 
 static int open_filter(struct probe *p, struct failure *f) {
@@ -224,6 +222,13 @@ static void raise_drops(struct probe *p, const struct accounts *a) {
                 (unsigned long long)(a->pool_drops - p->last_pool_drops));
   else
     alarm_clear(ALARM_POOL);
+  uint64_t starved = a->ring_starved == LEDGER_UNKNOWN ? 0 : a->ring_starved;
+  if (starved > p->last_starved)
+    alarm_raise(ALARM_STARVED, "no free frame to receive into, %llu times just now: workers or drives are behind; use a larger -B",
+                (unsigned long long)(starved - p->last_starved));
+  else
+    alarm_clear(ALARM_STARVED);
+  p->last_starved = starved;
   p->last_ring_drops = ring;
   p->last_pool_drops = a->pool_drops;
 }

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "constants.h"
 #include "pcapng.h"
+#include "source_select.h"
 
 enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32 };
 
@@ -39,7 +40,10 @@ static const struct spec specs[] = {
     {"rotate-seconds", 'G', SECONDS, AT(rotate_ns), 0, "S", "new file after S seconds"},
     {"keep-files", 'W', COUNT, AT(keep_files), 0, "N", "keep the last N files of this run"},
     {"ring-size", 'B', BYTES, AT(ring_bytes), 1024, "KIB", "kernel ring buffer (65536)"},
-    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, kmod, file or synth"},
+    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, afxdp, dpdk, kmod, file, synth or auto"},
+    {"xdp-mode", 0, TEXT, AT(xdp_mode), 0, "MODE", "of afxdp: auto, zerocopy, native or generic (auto)"},
+    {"queues", 0, TEXT, AT(queues), 0, "LIST", "of afxdp: all, or numbers such as 0,2 (all)"},
+    {"dpdk-args", 0, TEXT, AT(dpdk_args), 0, "ARGS", "of dpdk: arguments of the EAL"},
     {"workers", 0, COUNT, AT(workers), 0, "N", "threads that copy packets, in order, from one queue (1)"},
     {"fanout", 0, COUNT, AT(fanout), 0, "N", "kernel rings, merged by time; --ring=afpacket (1)"},
     {"fanout-mode", 0, TEXT, AT(fanout_mode), 0, "MODE", "what spreads packets over them: hash, lb, cpu, rnd or qm (hash)"},
@@ -115,12 +119,7 @@ static bool parse_real(const char *text, double max, double *out) {
 }
 
 static int set_ring(struct options *o, const char *value, struct failure *f) {
-  static const char *const later[] = {"afxdp", "dpdk"};
-  for (int i = 0; i < 2; i++)
-    if (!strcmp(value, later[i]))
-      return fail(f, 0, "--ring=%s: not built in yet; use afpacket, kmod, file or synth", value);
-  if (strcmp(value, "afpacket") && strcmp(value, "kmod") && strcmp(value, "file") && strcmp(value, "synth"))
-    return fail(f, 0, "--ring=%s: unknown; use afpacket, kmod, file or synth", value);
+  if (!source_exists(value)) return fail(f, 0, "--ring=%s: unknown; use %s", value, source_names);
   o->ring = value;
   return 0;
 }
@@ -239,6 +238,14 @@ static int check_source(struct options *o, struct failure *f) {
   bool file = !strcmp(o->ring, "file"), synth = !strcmp(o->ring, "synth");
   if (file && !o->read_path) return fail(f, 0, "--ring=file: name the capture with -r FILE");
   if (!file && o->read_path) return fail(f, 0, "-r: reads a file, --ring=%s does not; drop one", o->ring);
+  static const char *const xdp_modes[] = {"auto", "zerocopy", "native", "generic"};
+  bool known = !o->xdp_mode;
+  for (int i = 0; i < 4 && !known; i++) known = !strcmp(o->xdp_mode, xdp_modes[i]);
+  if (!known) return fail(f, 0, "--xdp-mode: \"%s\" is unknown; use auto, zerocopy, native or generic", o->xdp_mode);
+  bool xdp = !strcmp(o->ring, "afxdp");
+  if (!xdp && (o->xdp_mode || o->queues))
+    return fail(f, 0, "--%s: needs --ring=afxdp", o->xdp_mode ? "xdp-mode" : "queues");
+  if (o->dpdk_args && strcmp(o->ring, "dpdk")) return fail(f, 0, "--dpdk-args: needs --ring=dpdk");
   if (!synth && o->synth) return fail(f, 0, "--synth: needs --ring=synth");
   if ((file || synth) && o->interface) return fail(f, 0, "-i: --ring=%s uses no interface; drop one", o->ring);
   return 0;

@@ -12,7 +12,9 @@
 struct options {
   const char *interface, *read_path, *write_path, *store, *synth;
   char filter[FILTER_BYTES_MAX];
-  const char *ring;  // afpacket | kmod | file | synth
+  const char *ring;  // a source's name, or auto until it is opened
+  const char *xdp_mode, *queues;  // of afxdp, checked there; NULL: auto, all
+  const char *dpdk_args;          // of dpdk: to the EAL
   uint32_t snaplen;
   uint64_t count;         // packets to record, 0: no limit
   uint64_t rotate_bytes;  // 0: never

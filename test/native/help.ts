@@ -25,6 +25,10 @@ export interface LedgerLine {
   ring_drops: number | null;
   pool_drops: number;
   unrecorded: number;
+  cutoff: number;
+  duplicates: number;
+  sliced_bytes: number;
+  ring_starved: number | null;
   stored: number;
   store_drops: number;
   in_flight: number;
@@ -63,9 +67,11 @@ function outcome(code: number | null, stdout: Buffer, stderr: string): Outcome {
 /** Runs to the end. `netns`: inside that namespace. */
 export function run(
   args: string[],
-  options: { binary?: string; input?: Buffer; timeout?: number } = {},
+  options: { binary?: string; netns?: string; input?: Buffer; timeout?: number } = {},
 ): Outcome {
-  const { status, stdout, stderr } = spawnSync(options.binary ?? ASAN, args, {
+  const binary = options.binary ?? ASAN;
+  const command = options.netns ? ['ip', 'netns', 'exec', options.netns, binary] : [binary];
+  const { status, stdout, stderr } = spawnSync(command[0]!, [...command.slice(1), ...args], {
     input: options.input,
     timeout: options.timeout ?? 30_000,
     killSignal: 'SIGKILL',
@@ -138,6 +144,8 @@ export async function until(ready: () => unknown, what: string, ms = 15_000): Pr
 export function imbalance(l: LedgerLine): string {
   const recorder =
     (l.filtered ?? 0) +
+    l.cutoff +
+    l.duplicates +
     l.unrecorded +
     (l.ring_drops ?? 0) +
     l.pool_drops +
