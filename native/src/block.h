@@ -62,6 +62,7 @@ struct block {
   uint64_t seq, packets, wire_bytes, first_ts_ns, last_ts_ns;
   bool rotate_after;     // the writer starts a new segment behind this block
   bool last;             // nothing follows
+  bool finalized;        // block_finalize has been; the drives'
 };
 
 void block_reset(struct block *b, uint64_t seq);
