@@ -44,7 +44,7 @@ static int drive_open(struct writer *w, const struct writer_plan *plan, uint32_t
     return fail(f, ENOMEM, "-W: no memory for that many names");
   rc = segment_open(&d->segment, f);
   if (rc) return rc;
-  snprintf(d->path, sizeof d->path, "%s", d->segment.path);
+  strcpy(d->path, d->segment.path);
   atomic_fetch_add(&w->segments, 1);
   atomic_fetch_add(&w->dispatch.stored_bytes, w->header_bytes);
   return 0;
