@@ -78,10 +78,17 @@ static void gather(struct dispatch *d, struct run *r, uint64_t room) {
 
 static bool is_over(const struct dispatch *d) { return d->ended && !has_blocks(d) && d->blocks_out == 0; }
 
+// Has the run ended, though its last blocks still wait?
+static bool ends(const struct dispatch *d) {
+  const struct spsc *q = &d->pool->filled;
+  uint32_t tail = atomic_load(&q->tail), waiting = spsc_count(q);
+  return d->ended || (waiting && block_at(d, q->slots[(tail + waiting - 1) & q->mask])->last);
+}
+
 // Would a block wait in vain? Half of the pool may, until the drives are tried again.
 static bool must_lose(const struct dispatch *d) {
   if (d->failed < d->drives || !has_blocks(d)) return false;
-  return d->ended || 2 * (spsc_count(&d->pool->filled) + d->rescued_count) >= d->pool->count;
+  return ends(d) || 2 * (spsc_count(&d->pool->filled) + d->rescued_count) >= d->pool->count;
 }
 
 enum dispatch_answer dispatch_take(struct dispatch *d, uint64_t room, struct run *r) {
@@ -104,7 +111,7 @@ enum dispatch_answer dispatch_take(struct dispatch *d, uint64_t room, struct run
 enum dispatch_answer dispatch_take_failed(struct dispatch *d, struct run *r) {
   pthread_mutex_lock(&d->lock);
   // At the end of the run those that still store finish it.
-  enum dispatch_answer answer = is_over(d) || (d->ended && d->failed < d->drives) ? DISPATCH_END
+  enum dispatch_answer answer = is_over(d) || (ends(d) && d->failed < d->drives) ? DISPATCH_END
                                 : must_lose(d)                                    ? DISPATCH_LOSE
                                                                                   : DISPATCH_LATER;
   if (answer == DISPATCH_LOSE) gather(d, r, UINT64_MAX);
@@ -177,9 +184,9 @@ uint32_t dispatch_failed(struct dispatch *d, bool failed) {
   return n;
 }
 
-bool dispatch_ended(struct dispatch *d) {
+bool dispatch_ends(struct dispatch *d) {
   pthread_mutex_lock(&d->lock);
-  bool ended = d->ended;
+  bool ended = ends(d);
   pthread_mutex_unlock(&d->lock);
   return ended;
 }

@@ -63,5 +63,6 @@ void dispatch_finalize(struct dispatch *d, const struct run *r);
 uint64_t dispatch_return(struct dispatch *d, const struct run *r, uint64_t written, bool rescue, uint64_t *packets);
 // A drive stops or resumes storing. Returns how many are failed now.
 uint32_t dispatch_failed(struct dispatch *d, bool failed);
-bool dispatch_ended(struct dispatch *d);
+// The run has ended: no block comes behind those that wait.
+bool dispatch_ends(struct dispatch *d);
 #endif

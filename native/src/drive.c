@@ -214,7 +214,7 @@ static void try_again(struct drive *d) {
 // At the end of the run a failed drive has one more try, whatever its delay.
 static void lose(struct drive *d, const struct run *r, struct run *next) {
   uint64_t packets;
-  bool tries = dispatch_ended(d->dispatch) && !d->last_try;
+  bool tries = dispatch_ends(d->dispatch) && !d->last_try;
   if (tries) {
     d->last_try = true;
     run_store(d, r, next);

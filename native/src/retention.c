@@ -156,6 +156,11 @@ uint64_t retention_floor(const struct retention_limits *limits, const char *dir)
 
 static uint64_t ahead(uint64_t limit) { return limit / 16 < AHEAD_BYTES_MAX ? limit / 16 : AHEAD_BYTES_MAX; }
 
+static uint64_t ahead_of_floor(const struct retention *r, uint32_t dir, uint64_t keep) {
+  uint64_t wanted = atomic_load(&r->wanted[dir]);
+  return wanted > ahead(keep) ? wanted : ahead(keep);
+}
+
 // Bytes missing until the floor is kept with `more` to be written; 0: it is. What cannot be told is not missing.
 static uint64_t below_floor(const struct retention *r, uint32_t dir, uint64_t more) {
   struct statvfs v;
@@ -170,7 +175,7 @@ static const char *reason_for(const struct retention *r, const struct entry *e, 
   if (l->age_ns && e->written_ns + l->age_ns < now_ns) return "age";
   if (l->bytes && used + ahead(l->bytes) > l->bytes) return "bytes";
   uint64_t keep = retention_floor(l, r->dirs[e->dir]);
-  return keep && below_floor(r, e->dir, ahead(keep)) ? "floor" : NULL;
+  return keep && below_floor(r, e->dir, ahead_of_floor(r, e->dir, keep)) ? "floor" : NULL;
 }
 
 static bool delete_entry(struct retention *r, const struct entry *e, const char *reason) {
@@ -206,7 +211,7 @@ static bool is_tight(struct retention *r) {
   for (uint32_t i = 0; i < r->dirs_count; i++) {
     if (atomic_load(&r->avoid[i])) continue;
     uint64_t keep = retention_floor(&r->limits, r->dirs[i]);
-    if (keep && below_floor(r, i, ahead(keep))) return true;
+    if (keep && below_floor(r, i, ahead_of_floor(r, i, keep))) return true;
   }
   return false;
 }
@@ -225,7 +230,7 @@ static void *retention_main(void *arg) {
       recount_ns = now_ns + RECOUNT_NS;
     }
     bool short_of[RETENTION_DIRS_MAX];
-    for (uint32_t i = 0; i < r->dirs_count; i++) short_of[i] = !atomic_load(&r->avoid[i]) && below_floor(r, i, 0) > 0;
+    for (uint32_t i = 0; i < r->dirs_count; i++) short_of[i] = below_floor(r, i, atomic_load(&r->wanted[i])) > 0;
     pthread_mutex_lock(&r->lock);
     memcpy(r->exhausted, short_of, sizeof r->exhausted);
     r->full = r->limits.bytes && atomic_load(&r->used_bytes) > r->limits.bytes;
@@ -279,6 +284,7 @@ static void wait_for_pass(struct retention *r) {
 int retention_room(struct retention *r, uint32_t dir, uint64_t bytes, struct failure *f) {
   if (!r->running) return 0;
   uint64_t used = atomic_fetch_add(&r->used_bytes, bytes) + bytes;
+  if (bytes > atomic_load(&r->wanted[dir])) atomic_store(&r->wanted[dir], bytes);
   bool over = r->limits.bytes && used > r->limits.bytes;
   bool below = below_floor(r, dir, bytes) > 0;
   if (!over && !below) return 0;

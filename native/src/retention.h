@@ -27,6 +27,7 @@ struct retention {
   uint32_t dirs_count;
   _Atomic uint64_t used_bytes;  // as last counted, and written since
   _Atomic uint64_t expired_segments, expired_bytes;
+  _Atomic uint64_t wanted[RETENTION_DIRS_MAX];  // the most a drive has asked for at once
   atomic_bool avoid[RETENTION_DIRS_MAX];  // does not answer at present: left alone
   pthread_t thread;
   bool running;
