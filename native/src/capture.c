@@ -19,6 +19,7 @@ static void read_source_counters(struct capture *c) {
   c->source->ops->counters(c->source, &counters);
   c->now.received = counters.received;
   c->now.ring_drops = counters.drops;
+  c->now.ring_starved = counters.starved;
 }
 
 // Later stages first: what they report was appended before.

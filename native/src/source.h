@@ -16,6 +16,7 @@
 struct source_counters {
   uint64_t received;  // packets delivered by poll, waiting, or dropped for want of room
   uint64_t drops;     // of those, dropped; SOURCE_UNKNOWN when the source cannot tell
+  uint64_t starved;   // times no free frame was left to receive into; SOURCE_UNKNOWN when it cannot tell
 };
 
 struct source {

@@ -180,7 +180,7 @@ static void afpacket_counters(struct source *s, struct source_counters *out) {
     a->packets += stats.tp_packets;  // includes tp_drops
     a->drops += stats.tp_drops;
   }
-  *out = (struct source_counters){.received = a->packets, .drops = a->drops};
+  *out = (struct source_counters){.received = a->packets, .drops = a->drops, .starved = SOURCE_UNKNOWN};
 }
 
 static bool drained(struct source *s) {

@@ -25,6 +25,10 @@ export interface LedgerLine {
   ring_drops: number | null;
   pool_drops: number;
   unrecorded: number;
+  cutoff: number;
+  duplicates: number;
+  sliced_bytes: number;
+  ring_starved: number | null;
   stored: number;
   store_drops: number;
   in_flight: number;
@@ -138,6 +142,8 @@ export async function until(ready: () => unknown, what: string, ms = 15_000): Pr
 export function imbalance(l: LedgerLine): string {
   const recorder =
     (l.filtered ?? 0) +
+    l.cutoff +
+    l.duplicates +
     l.unrecorded +
     (l.ring_drops ?? 0) +
     l.pool_drops +
