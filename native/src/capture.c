@@ -65,9 +65,15 @@ static void fill_counters(struct capture *c, struct block_counters *out) {
       .delivered = a->appended,
       .ring_drops = known ? a->ring_drops - c->sealed_ring_drops : BLOCK_UNKNOWN,
       .pool_drops = a->pool_drops - c->sealed_pool_drops,
+      .cutoff = a->cutoff - c->sealed_cutoff,
+      .duplicates = a->duplicates - c->sealed_duplicates,
+      .sliced_bytes = a->sliced_bytes - c->sealed_sliced_bytes,
   };
   c->sealed_ring_drops = known ? a->ring_drops : 0;
   c->sealed_pool_drops = a->pool_drops;
+  c->sealed_cutoff = a->cutoff;
+  c->sealed_duplicates = a->duplicates;
+  c->sealed_sliced_bytes = a->sliced_bytes;
 }
 
 static void seal(struct capture *c, bool rotate_after, bool last) {
