@@ -121,7 +121,14 @@ static bool limit_reached(const struct capture *c) {
   return c->limit && (c->pool ? c->now.appended : c->now.unrecorded) >= c->limit;
 }
 
-static void take_packet(struct capture *c, const struct packet *p) {
+static bool shaped_away(struct capture *c, struct packet *p) {
+  enum shape_verdict verdict = shape_packet(c->shape, p, &c->now.sliced_bytes);
+  c->now.cutoff += verdict == SHAPE_CUTOFF;
+  c->now.duplicates += verdict == SHAPE_DUPLICATE;
+  return verdict != SHAPE_KEEP;
+}
+
+static void take_packet(struct capture *c, struct packet *p) {
   c->now.walked++;
   c->now.wire_bytes += packet_full_wirelen(p);
   if (c->filter.active && !filter_matches(&c->filter, p)) {
@@ -132,6 +139,7 @@ static void take_packet(struct capture *c, const struct packet *p) {
     c->now.unrecorded++;
     return;
   }
+  if (c->shape && shaped_away(c, p)) return;
   if (c->pool)
     record(c, p);
   else

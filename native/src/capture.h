@@ -8,6 +8,7 @@
 #include "filter.h"
 #include "ledger.h"
 #include "pool.h"
+#include "shape.h"
 #include "source.h"
 #include "tap.h"
 
@@ -15,6 +16,7 @@ struct capture {
   // Set by the owner before capture_start.
   struct source *source;
   struct filter filter;      // inactive when the source filters
+  struct shape *shape;       // NULL: packets stay as they are
   struct pool *pool;         // NULL: nothing is recorded
   struct tap *tap;           // NULL: no uplink
   uint32_t snaplen;

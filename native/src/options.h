@@ -14,6 +14,8 @@ struct options {
   char filter[FILTER_BYTES_MAX];
   const char *ring;  // afpacket | kmod | file | synth
   uint32_t snaplen;
+  const char *slice, *dedup;  // NULL: off; languages of shape_rules.h and shape_dedup.h
+  uint64_t flow_cutoff_bytes;  // 0: off
   uint64_t count;         // packets to record, 0: no limit
   uint64_t rotate_bytes;  // 0: never
   uint64_t rotate_ns;     // 0: never
