@@ -71,7 +71,7 @@ static bool within_cutoff(const struct shape *s, struct flow_entry *flow, const 
   bool marks = h->transport && h->protocol == IP_TCP && h->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
   if (!left && !marks) return false;
   uint64_t most = h->payload_at + left;
-  if (most < *keep) *keep = (uint32_t)most;
+  if (h->payload_bytes > left && most < *keep) *keep = (uint32_t)most;  // padding is no payload
   return true;
 }
 
