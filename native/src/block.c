@@ -12,6 +12,7 @@ void block_reset(struct block *b, uint64_t seq) {
   b->packets = b->wire_bytes = b->last_ts_ns = 0;
   b->first_ts_ns = UINT64_MAX;
   b->rotate_after = b->last = false;
+  atomic_store_explicit(&b->committed, 0, memory_order_relaxed);  // ours alone now
 }
 
 // isb_starttime and isb_endtime are two 32-bit halves, high first, whatever the byte order.

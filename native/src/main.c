@@ -14,6 +14,7 @@
 #include "batch_queue.h"
 #include "capture.h"
 #include "clock.h"
+#include "cpus.h"
 #include "iface.h"
 #include "preflight.h"
 #include "stream.h"
@@ -33,6 +34,7 @@ struct probe {
   struct writer writer;
   struct tap tap;
   struct capture capture;
+  struct cpus cpus;
   struct uplink *uplink;  // NULL without a gateway
   bool uplink_stuck;      // in the resolver, at the end of the run
   bool records;
@@ -162,6 +164,7 @@ static int open_all(struct probe *p, struct failure *f) {
              (unsigned long long)o->block_bytes);
   }
   int rc = preflight_clash(o, f);
+  if (!rc) rc = cpus_parse(&p->cpus, o->cpus, (unsigned)o->workers, f);
   if (!rc) rc = open_source(p, f);
   if (!rc) rc = open_stats(p, f);
   if (!rc) rc = open_filter(p, f);
@@ -195,6 +198,8 @@ static int start_all(struct probe *p) {
   struct capture *c = &p->capture;
   c->source = &p->source;
   c->snaplen = p->options.snaplen;
+  c->workers = (uint32_t)p->options.workers;
+  c->cpus = &p->cpus;
   c->limit = p->options.count;
   c->flush_ns = p->options.flush_ns;
   c->started_ts_ns = p->started_ts_ns;
@@ -202,6 +207,7 @@ static int start_all(struct probe *p) {
   c->arg = p;
   atomic_init(&c->if_drops, p->source.ifindex ? 0 : LEDGER_UNKNOWN);
   p->main_thread = pthread_self();
+  cpus_pin_others(&p->cpus);
   int rc = 0;
   if (p->records) {
     c->pool = &p->pool;
@@ -211,6 +217,7 @@ static int start_all(struct probe *p) {
     p->writer.on_reader_gone = reader_gone;
     p->writer.arg = p;
     rc = writer_start(&p->writer);
+    if (!rc) cpus_pin_writer(&p->cpus, p->writer.thread);
   }
   if (p->uplink) c->tap = &p->tap;
   if (!rc && p->uplink) rc = uplink_start(p->uplink);

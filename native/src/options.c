@@ -44,9 +44,13 @@ static const struct spec specs[] = {
     {"keep-files", 'W', COUNT, AT(keep_files), 0, "N", "keep the last N files of this run"},
     {"ring-size", 'B', BYTES, AT(ring_bytes), 1024, "KIB", "kernel ring buffer (65536)"},
     {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, kmod, file or synth"},
+    {"workers", 0, COUNT, AT(workers), 0, "N", "threads that copy packets, in order, from one queue (1)"},
+    {"fanout", 0, COUNT, AT(fanout), 0, "N", "kernel rings, merged by time; --ring=afpacket (1)"},
+    {"fanout-mode", 0, TEXT, AT(fanout_mode), 0, "MODE", "what spreads packets over them: hash, lb, cpu, rnd or qm (hash)"},
+    {"cpus", 0, TEXT, AT(cpus), 0, "LIST", "CPUs of workers, writer, others, in this order (not pinned)"},
     {"read", 'r', TEXT, AT(read_path), 0, "FILE", "replay pcap or pcapng, - for stdin; implies --ring=file"},
     {"speed", 0, SPEED, AT(speed), 0, "X", "replay at X times the recorded speed, 0: at once (0)"},
-    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,clock=fixed"},
+    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,ready=N,clock=fixed"},
     {"block-size", 0, BYTES, AT(block_bytes), 1, "BYTES", "recorder block, a multiple of 4096 (4M)"},
     {"pool-blocks", 0, COUNT, AT(pool_blocks), 0, "N", "recorder blocks in memory (16)"},
     {"flush-interval", 0, SECONDS, AT(flush_ns), 0, "S", "write a block at least every S seconds (1)"},
@@ -193,6 +197,9 @@ static void defaults(struct options *o) {
       .block_bytes = RT_BLOCK_BYTES_DEFAULT,
       .pool_blocks = 16,
       .flush_ns = NS_PER_S,
+      .workers = 1,
+      .fanout = 1,
+      .fanout_mode = "hash",
       .uplink_snaplen = RT_UPLINK_SNAPLEN_DEFAULT,
       .uplink_pps = 100000,
       .stats_ns = NS_PER_S,
@@ -210,6 +217,18 @@ static int check_sizes(struct options *o, struct failure *f) {
   if (o->keep_files > 1000000) return fail(f, 0, "-W: use at most 1000000");
   if (o->flush_ns < NS_PER_MS) return fail(f, 0, "--flush-interval: use 0.001 or more");
   if (o->stats_ns && o->stats_ns < 100 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.1 or more");
+  return 0;
+}
+
+static int check_threads(struct options *o, struct failure *f) {
+  if (o->workers < 1 || o->workers > 64) return fail(f, 0, "--workers: use 1 to 64");
+  if (o->fanout < 1 || o->fanout > 64) return fail(f, 0, "--fanout: use 1 to 64");
+  static const char *const modes[] = {"hash", "lb", "cpu", "rnd", "qm"};
+  bool known = false;
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) known |= !strcmp(o->fanout_mode, modes[i]);
+  if (!known) return fail(f, 0, "--fanout-mode: \"%s\" is unknown; use hash, lb, cpu, rnd or qm", o->fanout_mode);
+  if (o->fanout > 1 && strcmp(o->ring, "afpacket"))
+    return fail(f, 0, "--fanout: --ring=%s has one queue; use --ring=afpacket, or --workers", o->ring);
   return 0;
 }
 
@@ -241,6 +260,7 @@ static int validate(struct options *o, struct failure *f) {
   if (o->help || o->version || o->list_interfaces) return 0;
   int rc = check_sizes(o, f);
   if (!rc) rc = check_source(o, f);
+  if (!rc) rc = check_threads(o, f);
   if (!rc) rc = check_outputs(o, f);
   // Short files want blocks that fit into them.
   uint64_t fits = o->rotate_bytes < 128u << 10 ? 64u << 10 : (o->rotate_bytes - SECTION_BYTES_MAX) / 4096 * 4096;

@@ -24,6 +24,10 @@ struct options {
   uint64_t block_bytes;
   uint64_t pool_blocks;
   uint64_t flush_ns;
+  uint64_t workers;         // capture threads
+  uint64_t fanout;          // kernel rings of afpacket
+  const char *fanout_mode;  // hash | lb | cpu | rnd | qm
+  const char *cpus;         // NULL: nothing is pinned
   double speed;  // of replay; 0: as fast as it goes
   const char *gateway, *token_file, *probe_name, *config_path;
   uint32_t uplink_snaplen, uplink_pps;

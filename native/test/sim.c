@@ -56,6 +56,7 @@ static struct sim_plan draw_plan(uint64_t seed) {
   p.packets = (uint32_t)sim_below(&r, 3000);
   p.packet_bytes_max = 64 + (uint32_t)sim_below(&r, 1450);
   p.rotate_bytes = sim_chance(&r, 500) ? 0 : 60000 + (uint32_t)sim_below(&r, 400000);
+  p.workers = 1 + (uint32_t)sim_below(&r, 4);
   p.patient = sim_chance(&r, 300);
   p.repeats = sim_chance(&r, 300);
   p.ring_drop_pm = maybe(&r, 100);
@@ -153,6 +154,8 @@ static void run(uint64_t seed, struct totals *totals) {
   c.snaplen = block_snaplen_max(plan.block_bytes);
   c.flush_ns = 1 + sim_below(&random, 2000 * NS_PER_MS);
   c.limit = sim_chance(&random, 200) ? 1 + sim_below(&random, plan.packets + 1) : 0;
+  static const struct cpus anywhere;
+  c.workers = plan.workers, c.cpus = &anywhere;
   c.on_end = ended, c.arg = &end;
   struct sim_gateway *gateway = sim_gateway_start(&plan, &tap);
   SIM_CHECK(capture_start(&c) == 0, "no thread");

@@ -30,6 +30,7 @@ void sim_broken(const char *condition, const char *fmt, ...) __attribute__((nore
 struct sim_plan {
   uint64_t seed;
   uint32_t blocks, block_bytes, packets, packet_bytes_max, rotate_bytes;
+  uint32_t workers;
   bool patient, repeats;  // repeats: the source sends frames twice, --dedup is on
   uint32_t ring_drop_pm;  // all *_pm in per mille
   uint32_t poll_wait_pm, write_wait_pm, short_pm, error_pm, full_pm, open_pm, sync_pm;

@@ -6,7 +6,15 @@
 #include "clock.h"
 #include "sim.h"
 
-enum { FRAME_HEAD = 24, FRAME_MAX = 2048, REPEAT_WITHIN = 20 };
+enum { FRAME_HEAD = 24, FRAME_MAX = 1536, REPEAT_WITHIN = 20, POLLS = 4 };
+
+// The packets of one poll, until they are released.
+struct sim_poll {
+  _Atomic uint64_t ticket;  // 0: free
+  uint8_t frames[SOURCE_BATCH][FRAME_MAX];
+  uint32_t lengths[SOURCE_BATCH];
+};
+
 
 struct sim_source {
   struct sim_plan plan;
@@ -14,8 +22,7 @@ struct sim_source {
   uint32_t next, end;
   uint64_t received, drops;
   bool stopped;
-  uint8_t frames[SOURCE_BATCH][FRAME_MAX];
-  uint32_t lengths[SOURCE_BATCH];
+  struct sim_poll polls[POLLS];
 };
 
 // Each byte follows from the number and its place, so that any wrong byte shows.
@@ -47,6 +54,12 @@ static bool lost(struct sim_source *x) {
   return true;
 }
 
+static struct sim_poll *find(struct sim_source *x, uint64_t ticket) {
+  for (int i = 0; i < POLLS; i++)
+    if (atomic_load(&x->polls[i].ticket) == ticket) return &x->polls[i];
+  return NULL;
+}
+
 static int sim_poll(struct source *s, struct packet *out, int timeout_ms) {
   (void)timeout_ms;
   struct sim_source *x = s->state;
@@ -55,21 +68,34 @@ static int sim_poll(struct source *s, struct packet *out, int timeout_ms) {
     clock_sleep_ns(sim_below(&x->random, 300000));
     return 0;
   }
+  struct sim_poll *poll = find(x, 0);
+  SIM_CHECK(poll, "more polls than outstanding_max are unreleased");
   int n = 0, burst = 1 + (int)sim_below(&x->random, SOURCE_BATCH - 1);
   while (n < burst && x->next < x->end) {
     bool again = x->plan.repeats && n > 0 && sim_chance(&x->random, 200);
     int from = again ? n - 1 - (int)sim_below(&x->random, n < REPEAT_WITHIN ? (uint64_t)n : REPEAT_WITHIN) : n;
     if (again)
-      memcpy(x->frames[n], x->frames[from], FRAME_MAX);
+      memcpy(poll->frames[n], poll->frames[from], FRAME_MAX);
     else
-      x->lengths[n] = build(x, x->frames[n], x->next++);
-    if (again) x->lengths[n] = x->lengths[from];
+      poll->lengths[n] = build(x, poll->frames[n], x->next++);
+    if (again) poll->lengths[n] = poll->lengths[from];
     if (lost(x)) continue;
-    out[n] = (struct packet){.data = x->frames[n], .ts_ns = x->received, .caplen = x->lengths[n],
-                             .wirelen = x->lengths[n]};
+    out[n] = (struct packet){.data = poll->frames[n], .ts_ns = x->received, .caplen = poll->lengths[n],
+                             .wirelen = poll->lengths[n]};
     n++;
   }
+  if (n == 0) return 0;
+  atomic_store(&poll->ticket, ++s->ticket);
   return n;
+}
+
+// What is given back is overwritten, so that whoever still copies from it is found out.
+static void sim_release(struct source *s, uint64_t ticket) {
+  struct sim_source *x = s->state;
+  struct sim_poll *poll = find(x, ticket);
+  SIM_CHECK(ticket && poll, "ticket %llu is released twice", (unsigned long long)ticket);
+  memset(poll->frames, 0xDD, sizeof poll->frames);
+  atomic_store(&poll->ticket, 0);
 }
 
 static void sim_stop(struct source *s) { ((struct sim_source *)s->state)->stopped = true; }
@@ -82,7 +108,7 @@ static void sim_counters(struct source *s, struct source_counters *out) {
 static void sim_close(struct source *s) { free(s->state); }
 
 static const struct source_ops sim_ops = {
-    .name = "sim", .poll = sim_poll, .stop = sim_stop, .counters = sim_counters, .close = sim_close};
+    .name = "sim", .poll = sim_poll, .release = sim_release, .stop = sim_stop, .counters = sim_counters, .close = sim_close};
 
 void sim_source_open(struct source *s, const struct sim_plan *plan) {
   struct sim_source *x = calloc(1, sizeof *x);
@@ -90,5 +116,5 @@ void sim_source_open(struct source *s, const struct sim_plan *plan) {
   x->plan = *plan;
   x->random.state = plan->seed * 3 + 1;
   x->end = plan->packets;
-  *s = (struct source){.ops = &sim_ops, .state = x, .linktype = RT_LINKTYPE_ETHERNET, .patient = plan->patient};
+  *s = (struct source){.ops = &sim_ops, .state = x, .linktype = RT_LINKTYPE_ETHERNET, .patient = plan->patient, .outstanding_max = POLLS};
 }
