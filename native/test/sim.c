@@ -70,6 +70,7 @@ static struct sim_plan draw_plan(uint64_t seed) {
   p.lost_connection_pm = maybe(&r, 100);
   p.ack_wait_pm = maybe(&r, 1000);
   p.uplink_pps = sim_chance(&r, 500) ? 0 : 1 + (uint32_t)sim_below(&r, 100000);
+  p.slots = sim_chance(&r, 500) ? BATCH_SLOTS : 2 + (uint32_t)sim_below(&r, 6);
   return p;
 }
 
@@ -143,7 +144,7 @@ static void run(uint64_t seed, struct totals *totals) {
   memset(&c, 0, sizeof c);
   sim_source_open(&source, &plan);
   SIM_CHECK(!pool_init(&pool, plan.blocks, plan.block_bytes, &f), "%s", f.text);
-  SIM_CHECK(!tap_init(&tap, BATCH_SLOTS, 64, plan.uplink_pps, &f), "%s", f.text);
+  SIM_CHECK(!tap_init(&tap, plan.slots, 64, plan.uplink_pps, &f), "%s", f.text);
   struct options o = {.slice = plan.repeats ? "any=40" : NULL, .dedup = plan.repeats ? "300p" : NULL};
   SIM_CHECK(!shape_open(&c.shape, &o, source.linktype, &f), "%s", f.text);
   struct sim_store *store = sim_store_open(dir, &plan, &pool);

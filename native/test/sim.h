@@ -34,7 +34,7 @@ struct sim_plan {
   bool patient, repeats;  // repeats: the source sends frames twice, --dedup is on
   uint32_t ring_drop_pm;  // all *_pm in per mille
   uint32_t poll_wait_pm, write_wait_pm, short_pm, error_pm, full_pm, open_pm, sync_pm;
-  uint32_t lost_connection_pm, ack_wait_pm, uplink_pps;
+  uint32_t lost_connection_pm, ack_wait_pm, uplink_pps, slots;
 };
 
 // sim_source.c: numbered packets in bursts, some of them lost on the way; ends after plan->packets.
