@@ -14,9 +14,10 @@
 #include "config.h"
 #include "constants.h"
 #include "pcapng.h"
+#include "shape_dedup.h"
 #include "source_select.h"
 
-enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32, AGE, FLOOR, SECCOMP };
+enum kind { TEXT, WINDOW, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32, AGE, FLOOR, SECCOMP };
 
 struct spec {
   const char *name;
@@ -38,6 +39,9 @@ static const struct spec specs[] = {
     {"free-floor", 0, FLOOR, AT(retain), 0, "SIZE", "keep SIZE or N% of the drive free (5%, at most 4G)"},
     {"snaplen", 's', U32, AT(snaplen), 0, "N", "bytes kept of each packet (262144)"},
     {"filter", 'f', FILTER, AT(filter), 0, "EXPR", "capture filter, as trailing words too; see pcap-filter(7)"},
+    {"slice", 0, TEXT, AT(slice), 0, "RULES", "cut packets by rules, such as tls=handshake,udp/53=full,tcp=96; below"},
+    {"flow-cutoff", 0, BYTES, AT(flow_cutoff_bytes), 1, "BYTES", "only the first payload bytes of each flow, 0: all (0)"},
+    {"dedup", 0, WINDOW, AT(dedup), 0, "[=WINDOW]", "drop frames seen a moment ago: 5ms, 1000p, 5ms,routed (5ms)"},
     {"count", 'c', COUNT, AT(count), 0, "N", "end after N recorded packets"},
     {"rotate-size", 'C', BYTES, AT(rotate_bytes), 1000000, "N", "new file after N million bytes (K, M, G: 1024s)"},
     {"rotate-seconds", 'G', SECONDS, AT(rotate_ns), 0, "S", "new file after S seconds"},
@@ -83,9 +87,14 @@ void options_help(void) {
     char left[64];
     const struct spec *s = &specs[i];
     snprintf(left, sizeof left, "%s%c%s--%s%s%s", s->letter ? "-" : " ", s->letter ? s->letter : ' ',
-             s->letter ? ", " : "  ", s->name, s->value ? " " : "", s->value ? s->value : "");
+             s->letter ? ", " : "  ", s->name, s->value && *s->value != '[' ? " " : "", s->value ? s->value : "");
     printf("  %-26s %s\n", left, s->help);
   }
+  printf("\nRules of --slice: MATCH=KEEP[,MATCH=KEEP...]; the first that matches decides, without one a packet stays whole.\n"
+         "  MATCH  any, ip, ip6, arp, icmp, tls, tcp, udp or sctp; tcp/PORTS, udp/PORTS, sctp/PORTS or port PORTS (N, N-M)\n"
+         "  KEEP   full, BYTES of the frame, headers, headers+BYTES of payload; of tls also handshake\n"
+         "TCP packets with SYN, FIN or RST pass a --flow-cutoff. --dedup=...,routed ignores MAC addresses, TTL and IPv4\n"
+         "header checksum. What is removed is counted: cutoff, duplicates, sliced_bytes.\n");
   printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file where there are several; SIGUSR1 prints a\n"
          "ledger line now; SIGINT or SIGTERM flush and end.\n");
 }
@@ -177,6 +186,9 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
     case TEXT:
       if (!*value) return fail(f, 0, "--%s: needs a value", s->name);
       *(const char **)field = value;
+      return 0;
+    case WINDOW:
+      *(const char **)field = value && *value ? value : DEDUP_WINDOW_DEFAULT;
       return 0;
     case FLAG:
       if (value && *value && strcmp(value, "true") && strcmp(value, "false")) return fail(f, 0, "--%s: takes no value", s->name);
@@ -337,7 +349,7 @@ static int parse_argv(struct options *o, int argc, char **argv, bool only_config
   struct option longs[SPECS + 1] = {0};
   char shorts[2 * SPECS + 4] = "+:";
   for (int i = 0; i < SPECS; i++) {
-    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : required_argument, NULL, 256 + i};
+    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : specs[i].kind == WINDOW ? optional_argument : required_argument, NULL, 256 + i};
     if (specs[i].letter) {
       size_t n = strlen(shorts);
       shorts[n] = specs[i].letter;
