@@ -16,7 +16,8 @@ import {
 import * as T from './flows-table';
 import { be16, be32 } from './cursor';
 import { distinctReset } from './distinct';
-import { ipAddrs, ipLength, ipVersion, quoted, SEEN_GTP, SEEN_VXLAN, seen, ts, vlans, wirelen } from './state';
+import { above, ipAddrs, ipLength, ipVersion, quoted, SEEN_GTP, SEEN_VXLAN, seen, ts, vlans, wirelen } from './state';
+import { countStream, isRepeated } from './tcpstream';
 import { FLIPPED, HISTORY_FLIP, note, tcpSegment } from './tcpstate';
 import { talkersReset } from './topk';
 
@@ -147,7 +148,10 @@ export function flowsPacketEnd(row: usize): void {
   if (staged == packetStart) return;
   const s = sightingAt(staged - 1);
   const protocol = s.kind & 0xff;
-  if (protocol == 6 || protocol == 17) s.services |= seen & ~s.before & SERVICES;
+  if (protocol == 6) {
+    s.above = above;
+    s.services |= ((seen & ~s.before) | above) & SERVICES;
+  } else if (protocol == 17) s.services |= seen & ~s.before & SERVICES;
   s.row = <u32>row;
   packetStart = staged;
   if (staged >= limit) flowsFlush();
@@ -295,7 +299,9 @@ function count(entry: FlowEntry, more: FlowMore, b: u32, s: Sighting): void {
     const at = changetype<usize>(entry) + b;
     const flags = offsetof<FlowEntry>('flagsA');
     store<u8>(at, load<u8>(at, flags) | s.tcpFlags, flags);
+    const stream = s.above && !isRepeated(more, b, s);
     tcpSegment(entry, more, b, s);
+    if (stream) countStream(more, s);
   } else bump(entry, more, 6 + b, s.payload);
   if (s.services) more.services |= s.services;
   if (s.row) changetype<Row>(<usize>s.row).flow = entry.serial;

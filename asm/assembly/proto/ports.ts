@@ -1,6 +1,7 @@
 // Above TCP and UDP: which application or tunnel the ports and the first bytes say it is. A protocol
 // is named only when its bytes bear it out, so counts err low rather than high.
 import { OK } from '../cursor';
+import { carries } from '../state';
 import * as F from '../fields';
 import { isTree } from '../tree';
 import { unknown } from './dispatch';
@@ -15,7 +16,7 @@ import { mpls } from './mpls';
 import { ntp } from './ntp';
 import { pfcp } from './pfcp';
 import { quic } from './quic';
-import { tls } from './tls';
+import { sslv2Hello, tls } from './tls';
 import { vxlan } from './vxlan';
 
 const PORT_DNS: u32 = 53;
@@ -73,8 +74,10 @@ function uncounted(source: u32, destination: u32, p: usize, cap: usize, wire: us
 
 export function tcpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u32 {
   if (either(host(ports), host(ports >> 16), PORT_DNS)) return dnsTcp<M>(p, cap, wire);
+  if (!isTree<M>()) carries(p, cap - p);
   const first = load<u8>(p);
   if (first >= 20 && first <= 24) return tls<M>(p, cap);
+  if (first >= 0x80 && cap - p > 2 && load<u8>(p, 2) == 1) return sslv2Hello<M>(p, cap);
   if (first >= 0x41 && first <= 0x5a) return http<M>(p, cap);
   return unknown<M>(p, cap, OK);
 }
