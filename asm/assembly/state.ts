@@ -20,7 +20,7 @@ export const SEEN_HTTP: u32 = 1 << 15;
 export const SEEN_TLS: u32 = 1 << 16;
 export const SEEN_QUIC: u32 = 1 << 17;
 
-// Bits of `above` beside SEEN_HTTP and SEEN_TLS, which say that a message or record starts here.
+// Bits of `above` beside SEEN_HTTP, SEEN_TLS and SEEN_QUIC, which say that a message or connection starts here.
 export const ABOVE_DATA: u32 = 1;
 /** Starts with four printable characters. */
 export const ABOVE_PRINTABLE: u32 = 2;
@@ -33,7 +33,7 @@ export let seen: u32 = 0;
 /** Above 0 inside the packet an ICMP error quotes: counted as protocols, but no flow of its own. */
 export let quoted: u32 = 0;
 export let nest: u32 = 0;
-/** What TCP carries, 0 without captured payload: tcpstream.ts counts it when the connection is known. */
+/** What TCP or UDP carries, 0 when that is nothing to tcpstream.ts, which counts it when the flow is known. */
 export let above: u32 = 0;
 /** Of the packet: time (nanoseconds), length on the wire. */
 export let ts: i64 = 0;
@@ -61,7 +61,7 @@ export function mark(bit: u32): void {
   seen |= bit;
 }
 
-/** `bit`: what starts in TCP's payload; in a quoted packet it counts at once, as it has no connection. */
+/** `bit`: what starts in the payload of TCP or UDP; in a quoted packet it counts at once, as it has no connection. */
 export function announce(bit: u32): void {
   if (quoted) seen |= bit;
   else above |= bit;
@@ -72,6 +72,12 @@ export function announce(bit: u32): void {
 export function carries(p: usize, size: usize): void {
   if (size >= 4 && isPrintable(load<u32>(p))) above |= ABOVE_DATA | ABOVE_PRINTABLE;
   else above |= ABOVE_DATA;
+}
+
+/** UDP carries what may go on with a connection of QUIC's. */
+@inline
+export function mayGoOn(): void {
+  above |= ABOVE_DATA;
 }
 
 /** All four bytes from 0x20 to 0x7e. */

@@ -169,6 +169,8 @@ export const FIELDS: readonly Field[] = [
   { name: 'udp.dstport', label: "Destination Port", type: 'uint' },
   { name: 'udp.length', label: "Length", type: 'uint' },
   { name: 'udp.checksum', label: "Checksum", type: 'hex4' },
+  { name: 'udplite', label: "Lightweight User Datagram Protocol", type: 'proto' },
+  { name: 'udplite.checksum_coverage', label: "Checksum coverage", type: 'uint' },
   { name: 'sctp', label: "Stream Control Transmission Protocol", type: 'proto' },
   { name: 'sctp.srcport', label: "Source port", type: 'uint' },
   { name: 'sctp.dstport', label: "Destination port", type: 'uint' },

@@ -26,7 +26,7 @@ import { sctp } from './sctp';
 import { slow } from './slow';
 import { sll, sll2 } from './sll';
 import { tcp } from './tcp';
-import { udp } from './udp';
+import { udp, udpLite } from './udp';
 import { vlan } from './vlan';
 
 export const ETHERTYPE_IPV4: u32 = 0x0800;
@@ -136,6 +136,8 @@ export function ipProtocol<M>(protocol: u32, p: usize, cap: usize, wire: usize):
       return icmpv6<M>(p, cap, wire);
     case 132:
       return sctp<M>(p, cap, wire);
+    case 136:
+      return udpLite<M>(p, cap, wire);
   }
   if (!isTree<M>()) touch(protocol, 0, wire - p);
   else if (protocol == 2) return igmp(p, cap);

@@ -15,7 +15,7 @@ import { l2tp } from './l2tp';
 import { mpls } from './mpls';
 import { ntp } from './ntp';
 import { pfcp } from './pfcp';
-import { quic } from './quic';
+import { isLong as longHeader, quic } from './quic';
 import { sslv2Hello, tls } from './tls';
 import { vxlan } from './vxlan';
 
@@ -58,6 +58,8 @@ export function udpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u3
   if (destination == PORT_GENEVE) return geneve<M>(p, cap, wire);
   if (destination == PORT_MPLS) return mpls<M>(p, cap, wire);
   if (either(source, destination, PORT_L2TP)) return l2tp<M>(p, cap, wire);
+  // Long headers on any port, and whatever may go on with a connection that began with one.
+  if (load<u8>(p) & 0x40 && (!isTree<M>() || longHeader(p, cap))) return quic<M>(p, cap);
   return isTree<M>() ? uncounted(source, destination, p, cap, wire) : OK;
 }
 
