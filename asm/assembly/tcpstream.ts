@@ -1,6 +1,6 @@
 // HTTP/1, TLS and QUIC, counted in frames: those that start a message, record or connection (the decoders say
 // so, state.ts), and those that go on with one, which only their flow can tell. As tshark without reassembly:
-// - After a start every segment of the connection counts, HTTP's only until TLS is spoken.
+// - After a start every segment of the connection counts; both, when TLS runs through HTTP's CONNECT.
 // - On TLS's own ports segments count before a start too: captures begin in the middle of connections.
 // - A segment of TLS that starts with four printable characters is none.
 // - A segment that begins before what its sender has sent so far (again, or late) is not counted once more,
@@ -36,9 +36,12 @@ export function countStream(more: FlowMore, s: Sighting): void {
   const above = s.above;
   if (isOn(s.ports, PORT_RDP)) return;
   let spoken = more.letters & (SPOKE_HTTP | SPOKE_TLS);
-  if (above & SEEN_HTTP || spoken == SPOKE_HTTP) bump(SEEN_HTTP);
-  else if (above & SEEN_TLS) bump(SEEN_TLS);
-  else if (!(above & ABOVE_PRINTABLE) && (spoken & SPOKE_TLS || onTlsPort(s.ports))) bump(SEEN_TLS);
+  const isHttp = (above & SEEN_HTTP) != 0 || (spoken & SPOKE_HTTP) != 0;
+  if (isHttp) bump(SEEN_HTTP);
+  if (above & SEEN_TLS) bump(SEEN_TLS);
+  else if (spoken & SPOKE_TLS || (!isHttp && onTlsPort(s.ports))) {
+    if (!(above & (ABOVE_PRINTABLE | SEEN_HTTP))) bump(SEEN_TLS);
+  }
   if (!(above & (SEEN_HTTP | SEEN_TLS))) return;
   if (above & SEEN_HTTP) spoken |= SPOKE_HTTP;
   if (above & SEEN_TLS) spoken |= SPOKE_TLS;

@@ -15,12 +15,13 @@ function word(a: u32, b: u32, c: u32, d: u32): u32 {
   return a | (b << 8) | (c << 16) | (d << 24);
 }
 
-export function http<M>(p: usize, cap: usize): u32 {
+/** `web`: on a port of HTTP's, where a request line is believed without a version too (HTTP/0.9). */
+export function http<M>(p: usize, cap: usize, web: bool): u32 {
   const known = cap - p >= 8 && starts(p);
   if (!known && !isMethod(p, cap)) return unknown<M>(p, cap, OK);
   const end = lineEnd(p, cap);
   // A line that is cut is believed when its method is a usual one.
-  if (end < cap ? !isResponse(p) && !namesVersion(p, end) : !known) return unknown<M>(p, cap, OK);
+  if (!web && (end < cap ? !isResponse(p) && !namesVersion(p, end) : !known)) return unknown<M>(p, cap, OK);
   announce(SEEN_HTTP);
   if (isTree<M>()) {
     open(F.HTTP, p, cap - p);
@@ -51,11 +52,11 @@ function namesVersion(p: usize, end: usize): bool {
 /** Longest method of WebDAV's and others' (IANA: UPDATEREDIRECTREF). */
 const METHOD_MAX: usize = 20;
 
-/** Capital letters and a space. */
+/** Capital letters, hyphens (of VERSION-CONTROL) and a space. */
 function isMethod(p: usize, cap: usize): bool {
   const limit = cap - p > METHOD_MAX ? p + METHOD_MAX : cap;
   const from = p;
-  while (p < limit && byte(p) >= 0x41 && byte(p) <= 0x5a) p++;
+  while (p < limit && ((byte(p) >= 0x41 && byte(p) <= 0x5a) || byte(p) == 0x2d || byte(p) == 0x5f)) p++;
   return p < limit && p - from > 2 && byte(p) == 0x20;
 }
 

@@ -46,6 +46,12 @@ function host(port: u32): u32 {
   return bswap<u16>(<u16>port);
 }
 
+/** HTTP's and its proxies', IPP's. */
+function onWebPort(source: u32, destination: u32): bool {
+  return either(source, destination, 80) || either(source, destination, 8080) || either(source, destination, 3128) ||
+    either(source, destination, 8088) || either(source, destination, 631);
+}
+
 /** `ports` as they lie in the header: source in the low half, network order. */
 export function udpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u32 {
   const source = host(ports);
@@ -80,6 +86,6 @@ export function tcpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u3
   const first = load<u8>(p);
   if (first >= 20 && first <= 24) return tls<M>(p, cap);
   if (first >= 0x80 && cap - p > 2 && load<u8>(p, 2) == 1) return sslv2Hello<M>(p, cap);
-  if (first >= 0x41 && first <= 0x5a) return http<M>(p, cap);
+  if (first >= 0x41 && first <= 0x5a) return http<M>(p, cap, onWebPort(host(ports), host(ports >> 16)));
   return unknown<M>(p, cap, OK);
 }
