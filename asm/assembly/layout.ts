@@ -151,7 +151,9 @@ export class Sighting {
   ack: u32;
   /** Protocols seen before this header. */
   before: u32;
-  _pad0: u64;
+  /** Of TCP and UDP: what the captured payload is, see `above` in state.ts. */
+  above: u32;
+  _pad0: u32;
   _pad1: u64;
   _pad2: u64;
 }
