@@ -307,5 +307,6 @@ export const TALKERS_BASE: usize = DISTINCT_BASE + (DISTINCT_KINDS << DISTINCT_B
 /** Two tables more than kinds: one for an answer, one for rebuilding. */
 export const TALKERS_BYTES: usize = TALKER_SLOTS * offsetof<Talker>();
 export const CARRY_BASE: usize = TALKERS_BASE + <usize>(TALKER_KINDS + 2) * TALKERS_BYTES;
-export const CHUNK_BASE: usize = CARRY_BASE + HELD_MAX + 64;
+/** Aligned, because the kernel copies a file twice as fast to whole cache lines. */
+export const CHUNK_BASE: usize = (CARRY_BASE + HELD_MAX + 64 + 0xfff) & ~0xfff;
 export const INDEX_BASE: usize = (CHUNK_BASE + CHUNK_MAX + 0xffff) & ~0xffff;
