@@ -68,6 +68,20 @@ export class Slot {
   count: u32;
   /** Index in the table of the function that runs it, 0: the interpreter. */
   call: u32;
+  /** Index of its loop over pcap records, followed by the one over packet blocks; 0: none. */
+  loops: u32;
+}
+
+/** What a loop over records added up. */
+@unmanaged
+export class Sums {
+  captured: u64;
+  original: u64;
+  packets: u32;
+  truncated: u32;
+  matched: u32;
+  /** Where the last record counted starts; 0 when none was. */
+  last: u32;
 }
 
 /** Classic BPF with wide jumps. */

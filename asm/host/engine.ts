@@ -143,6 +143,7 @@ export class Engine {
     this.#module.fn.scan_only(scan ? 1 : 0);
     for (let at = 0; at < chunk.length; at += this.#chunkMax)
       this.#pushPiece(chunk.subarray(at, at + this.#chunkMax), onRows);
+    if (scan) this.#filter.settleLoops();
   }
 
   /** One chunk. The module stops when rows are full or a linktype needs its filter, and is resumed. */
