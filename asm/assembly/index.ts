@@ -3,7 +3,7 @@
 
 import { filterAdd, filterCall, filterClear, filterLoops, filterWantsWay } from './bpf';
 import { ABI_VERSION, BT_SHB } from './constants';
-import { entryAt, exportClear, exportCount, exportRest, liveCount, moreAt, slotCount, tableExport } from './flows-table';
+import { entryAt, exportClear, exportCount, exportRest, liveCount, moreAt, slotCount, tableKeep } from './flows-table';
 import { flowsBatch, flowsFlush, flowsIdle, flowsInit, flowsReset } from './flows';
 import {
   Bucket,
@@ -246,11 +246,11 @@ export function flow_more(number: u32): usize {
 }
 
 /**
- * Before the first packet: whether flows that end are exported (else they are listed until their entry
- * is needed), after how many silent seconds a flow ends (0 never), and batches (see flows.ts).
+ * Before the first packet: whether flows that end are listed until their entry is needed (0), exported (1)
+ * or only counted (2), after how many silent seconds a flow ends (0 never), and batches (see flows.ts).
  */
 export function flow_options(exports: u32, tcp: u32, udp: u32, icmp: u32, other: u32, batch: u32): void {
-  tableExport(exports != 0);
+  tableKeep(exports);
   flowsIdle(tcp, udp, icmp, other);
   flowsBatch(batch);
 }

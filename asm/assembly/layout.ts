@@ -213,7 +213,7 @@ export class FlowMore {
   extentB: u32;
   ackedA: u32; // highest acknowledgment of what A sent
   ackedB: u32;
-  letters: u32; // HAVE_* of A, and of B 16 bits higher
+  letters: u32; // letters noted of A, and of B 16 bits higher; OPENED
   stateA: u8; // TCP_*, the state before in the upper half
   stateB: u8;
   holesA: u8;
