@@ -77,7 +77,7 @@ export function flowsIdle(tcp: u32, udp: u32, icmp: u32, other: u32): void {
   idleUdp = <i64>udp * 1000000000;
   idleIcmp = <i64>icmp * 1000000000;
   idleOther = <i64>other * 1000000000;
-  sweeping = T.isExporting() && (tcp | udp | icmp | other) != 0;
+  sweeping = T.isFreeing() && (tcp | udp | icmp | other) != 0;
 }
 
 @inline
