@@ -33,6 +33,18 @@ import { Tree, treeBegin, treeCount } from './tree';
 export { WAY_BASE } from './bpf';
 export { SUMS_BASE } from './scan';
 export {
+  FOUND_BASE,
+  STOP_DAMAGED,
+  blocks_begin,
+  blocks_found,
+  blocks_interface,
+  blocks_key,
+  blocks_packets,
+  blocks_range,
+  blocks_scan,
+  blocks_stop,
+} from './blocks';
+export {
   ENDED_DRAINED,
   ENDED_EVICTED,
   ENDED_IDLE,
@@ -42,6 +54,22 @@ export {
   KIND_ONE_WAY,
 } from './flows-table';
 export { FLIPPED, SAW_CLOSE } from './tcpstate';
+export {
+  INDEX_ADDRESS_ROWS,
+  INDEX_EPHEMERAL_ROWS,
+  INDEX_FIXED_ROWS,
+  INDEX_FLOW_ROWS,
+  INDEX_SERVICE_ROWS,
+  index_add,
+  index_begin,
+  index_extent,
+  index_fill,
+  index_init,
+  index_opaque,
+  index_pack,
+  index_packets,
+  index_stop,
+} from './blockindex';
 export * from './offsets';
 export {
   BLOCK_MAX,
