@@ -5,6 +5,7 @@
 import {
   BT_EPB,
   BT_IDB,
+  BT_ISB,
   BT_SHB,
   OPT_COMMENT,
   OPT_END,
@@ -84,6 +85,13 @@ export function interfaceBlock(linktype: number, snaplen: number, options: Optio
   const block = frame(BT_IDB, 8, [...options, resolution]);
   block.writeUInt16LE(linktype, 8);
   block.writeUInt32LE(snaplen, 12);
+  return block;
+}
+
+/** Interface Statistics Block that only carries options, such as comments; its time is 0: none. */
+export function statisticsBlock(ifindex: number, options: Option[]): Buffer {
+  const block = frame(BT_ISB, 12, options);
+  block.writeUInt32LE(ifindex, 8);
   return block;
 }
 
