@@ -32,6 +32,18 @@ import { Tree, treeBegin, treeCount } from './tree';
 
 export { WAY_BASE } from './bpf';
 export {
+  FOUND_BASE,
+  STOP_DAMAGED,
+  blocks_begin,
+  blocks_found,
+  blocks_interface,
+  blocks_key,
+  blocks_packets,
+  blocks_range,
+  blocks_scan,
+  blocks_stop,
+} from './blocks';
+export {
   ENDED_DRAINED,
   ENDED_EVICTED,
   ENDED_IDLE,

@@ -1,4 +1,6 @@
 /** `ringtap/engine`: the typed engine over the WASM module. No fs, no DOM: the same in Node, worker and browser. */
+export type { BlockScan } from './blocks.js';
+export { BlockScanner } from './blocks.js';
 export type { FlowTuple } from './community-id.js';
 export { communityId } from './community-id.js';
 export type { Description } from './describe.js';

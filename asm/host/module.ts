@@ -45,6 +45,14 @@ export interface ModuleExports {
   scan_only(on: number): void;
   decode(linktype: number, caplen: number, wirelen: number): number;
   digest(length: number): void;
+  blocks_begin(): void;
+  blocks_interface(linktype: number): number;
+  blocks_range(on: number, fromLow: number, fromHigh: number, toLow: number, toHigh: number): void;
+  blocks_scan(start: number, end: number): number;
+  blocks_stop(): number;
+  blocks_key(): number;
+  blocks_found(): number;
+  blocks_packets(): number;
 }
 
 const FUNCTIONS = [
@@ -52,7 +60,8 @@ const FUNCTIONS = [
   'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
   'flow_count', 'flow_slots', 'flow_entry', 'flow_more', 'flow_options', 'export_count', 'export_clear', 'export_rest',
   'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key',
-  'filter_call', 'scan_only', 'decode', 'digest',
+  'filter_call', 'scan_only', 'decode', 'digest', 'blocks_begin', 'blocks_interface', 'blocks_range', 'blocks_scan',
+  'blocks_stop', 'blocks_key', 'blocks_found', 'blocks_packets',
 ] as const; // biome-ignore format: a list of names
 
 /** A loaded module: its functions, its constants by name, and a view of its memory that stays valid. */

@@ -88,10 +88,12 @@ export function interfaceBlock(linktype: number, snaplen: number, options: Optio
   return block;
 }
 
-/** Interface Statistics Block that only carries options, such as comments; its time is 0: none. */
-export function statisticsBlock(ifindex: number, options: Option[]): Buffer {
-  const block = frame(BT_ISB, 12, options);
+/** Interface Statistics Block: ends a file with what is known only then, as comments. */
+export function statisticsBlock(ifindex: number, ts_ns: bigint, comments: string[]): Buffer {
+  const block = frame(BT_ISB, 12, comments.map(comment));
   block.writeUInt32LE(ifindex, 8);
+  block.writeUInt32LE(Number((ts_ns >> 32n) & 0xffff_ffffn), 12);
+  block.writeUInt32LE(Number(ts_ns & 0xffff_ffffn), 16);
   return block;
 }
 

@@ -54,23 +54,6 @@ export function coverageAnswer(coverage: Coverage): CoverageAnswer {
   };
 }
 
-/** Lines for people: what an answer does not have, and why. */
-export function coverageLines(coverage: Coverage): string[] {
-  const { range, segments, missing, stopped } = coverage;
-  const within =
-    range.fromNs === null ? 'nothing was stored' : `${timeText(range.fromNs)} to ${timeText(range.toNs)}`;
-  const lines = [`coverage: ${segments} segments, ${within}`];
-  const drops = { ring: coverage.ringDrops, pool: coverage.poolDrops, store: coverage.storeDrops };
-  for (const [name, count] of Object.entries(drops))
-    if (count !== 0) lines.push(`recorder's ${name} drops within: ${count ?? 'unknown'}`);
-  if (coverage.truncated) lines.push(`packets shorter than on the wire: ${coverage.truncated}`);
-  for (const part of missing.slice(0, MISSING_LISTED_MAX)) lines.push(`${part.reason}: ${part.message}`);
-  if (missing.length > MISSING_LISTED_MAX)
-    lines.push(`and ${missing.length - MISSING_LISTED_MAX} more parts are missing`);
-  if (stopped) lines.push(`stopped: ${stopped}, more may follow`);
-  return lines;
-}
-
 /** Whether two half-open ranges meet. */
 export function overlaps(a: TimeRange, b: TimeRange): boolean {
   const before = (end: bigint | null, start: bigint | null) => end !== null && start !== null && end <= start;

@@ -4,6 +4,7 @@
  */
 import type { FlowRow, FlowStore } from '../flows/types.js';
 import { nsOf, wantedOf } from '../flows/types.js';
+import { CursorError } from '../store/plan.js';
 import type { Coverage, PacketHit, PacketQuery, Progress, ScanOptions, Store } from '../store/types.js';
 import { emptyCoverage } from './coverage.js';
 import type { Decoder } from './decoder.js';
@@ -59,7 +60,7 @@ export class Reader {
       return await primed(this.#read(query, options, leave));
     } catch (error) {
       leave();
-      throw error;
+      throw error instanceof CursorError ? new RequestError(400, `cursor: ${error.message}`) : error;
     }
   }
 
@@ -74,9 +75,7 @@ export class Reader {
       const packets = hasFields(query.fields)
         ? this.#ofFlows(query, options, scanOptions)
         : this.#plain(query.packets, options, scanOptions);
-      const coverage = yield* packets;
-      const late = clock?.aborted && !signal?.aborted && coverage.stopped === 'cancelled';
-      return late ? { ...coverage, stopped: 'timeout' } : coverage;
+      return yield* packets;
     } finally {
       leave();
     }

@@ -3,7 +3,7 @@
  * answer rests on is known at the end, in a comment of the last statistics block (and of the section itself
  * when no packet was found, so that an empty file explains itself).
  */
-import { OPT_COMMENT, SNAPLEN_DEFAULT } from '../../proto/gen/constants.js';
+import { LINKTYPE_ETHERNET, OPT_IF_NAME, SNAPLEN_DEFAULT } from '../../proto/gen/constants.js';
 import {
   interfaceBlock,
   packetBytes,
@@ -13,22 +13,21 @@ import {
   textOption,
 } from '../formats/pcapng-writer.js';
 import { VERSION } from '../paths.js';
+import { coverageText, queryText } from '../store/describe.js';
 import type { PacketHit, SegmentInfo } from '../store/types.js';
-import { coverageLines } from './coverage.js';
-import { frozen, type Query } from './query.js';
+import { nowNs } from '../store/when.js';
+import type { Query } from './query.js';
 import type { Packets } from './reader.js';
-
-const OPT_IF_NAME = 2;
-const LINKTYPE_ETHERNET = 1;
 
 /** The comments of the section: read together they say how to make this file again. */
 export function provenance(query: Query, who: string, when: Date): string[] {
-  const asked = Object.entries(frozen(query)).map(([name, value]) => `${name}: ${value}`);
+  const fields = Object.entries(query.fields).map(([name, value]) => `${name}: ${value}`);
   return [
     `ringtap ${VERSION}: packets of stored captures, unchanged`,
-    ...(asked.length > 0 ? asked : ['query: all packets']),
+    ...queryText(query.packets),
+    ...fields,
     `asked by: ${who}`,
-    `asked at: ${when.toISOString()}`,
+    `asked: ${when.toISOString()}`,
   ];
 }
 
@@ -82,13 +81,10 @@ export async function* sliceStream(
     for (;;) {
       const { done, value } = await packets.next();
       if (done) {
-        const lines = coverageLines(value);
+        const lines = coverageText(value);
         if (!begun) yield sectionBlock(`ringtap ${VERSION}`, [...comments, ...lines]);
         if (interfaces.count === 0) yield interfaceBlock(LINKTYPE_ETHERNET, SNAPLEN_DEFAULT, []);
-        yield statisticsBlock(
-          0,
-          lines.map((line) => textOption(OPT_COMMENT, line)),
-        );
+        yield statisticsBlock(0, value.range.toNs ?? nowNs(), lines);
         return;
       }
       if (!begun) yield sectionBlock(`ringtap ${VERSION}`, comments);

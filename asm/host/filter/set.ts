@@ -24,6 +24,7 @@ const FORMAT_PCAPNG = 16;
 
 export class FilterSet {
   readonly #module: Module;
+  readonly #directions: boolean | null;
   #expr: Expr | null = null;
   #problem: string | null = null;
   /** Programs in the order they were added, which is how the module counts them; null once emitted or refused. */
@@ -35,8 +36,10 @@ export class FilterSet {
   /** Bytes after which programs are emitted; Infinity once that was refused. */
   emitAfter = EMIT_AFTER_BYTES;
 
-  constructor(module: Module) {
+  /** `directions`: whether packets may say which way they went; else as the stream's format has it. */
+  constructor(module: Module, directions?: boolean) {
     this.#module = module;
+    this.#directions = directions ?? null;
   }
 
   /** Throws FilterError before anything is changed. */
@@ -130,7 +133,7 @@ export class FilterSet {
       return compileFilter(this.#expr!, {
         linktype: key & 0xffff,
         swapped: (key & SWAPPED) !== 0,
-        directions: this.#module.fn.format() >= FORMAT_PCAPNG,
+        directions: this.#directions ?? this.#module.fn.format() >= FORMAT_PCAPNG,
       });
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
