@@ -150,7 +150,10 @@ function contentsFault(block: Buffer, header: Header): string | null {
     if (length === 0) return `what it holds breaks off at its byte ${at}`;
     const type = block.readUInt32LE(at);
     if (type === BT_EPB) packets++;
-    if (type === BT_EPB && (at + length > header.used || length < 32 || block.readUInt32LE(at + 20) > length - 32))
+    if (
+      type === BT_EPB &&
+      (at + length > header.used || length < 32 || block.readUInt32LE(at + 20) > length - 32)
+    )
       return `a packet in it has an impossible length`;
   }
   return packets === header.packets ? null : `it holds ${packets} packets, its header says ${header.packets}`;
@@ -181,7 +184,8 @@ function skipDamage(walker: Walker, at: number, header: Header | null): number {
   const next = nextSound(walker, at + BLOCK_ALIGN_BYTES);
   if (next < bytes) walker.damage('lost', at, next, `${next - at} bytes are no block`);
   else if (isZero(walker, at, bytes)) walker.damage('zeros', at, bytes, `${bytes - at} bytes of zeros`);
-  else if (header) walker.damage('torn', at, bytes, `a block of ${header.bytes} bytes ends after ${bytes - at}`);
+  else if (header)
+    walker.damage('torn', at, bytes, `a block of ${header.bytes} bytes ends after ${bytes - at}`);
   else walker.damage('torn', at, bytes, `${bytes - at} bytes are no block`);
   return next;
 }
