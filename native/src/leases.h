@@ -1,42 +1,56 @@
-// Which polls of a source are still with the workers. For sources whose memory goes back to a ring that
-// only the poller may touch: `release` of any thread just sets a bit here, and the next poll does the work.
-// The single barrier pair: A, releasing, after a worker's last read; B, acquiring, before memory is reused.
+// Which polls are still unreleased, for sources that give out packets to several workers. A ticket is a
+// lease's number + 1; it is free for another poll after its release, in whatever order releases come: a
+// slow worker may hold one while the others take and release theirs a thousand times.
+//
+//   the sequencer                          any worker
+//   leases_take, leases_back  (acquire)    leases_give, after its last read of the packets  (release)
 #ifndef RINGTAP_LEASES_H
 #define RINGTAP_LEASES_H
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEASES_MAX 64u  // one bit each
+#define LEASES_MAX 64u  // as many as there can be workers
 
 struct leases {
-  _Atomic uint64_t released;  // set by any thread, taken by the poller
-  // The poller's:
-  uint64_t out;               // slots with workers
-  uint64_t ticket;            // the last one given
+  uint32_t count;  // at most LEASES_MAX; set at start-up
+  _Atomic uint32_t held[LEASES_MAX];
+  uint64_t out;  // the sequencer's: a bit for each lease not known to be back
 };
 
-static inline uint64_t lease_bit(uint64_t ticket) { return 1ull << ticket % LEASES_MAX; }
-
-// Any thread, once per ticket.
-static inline void lease_release(struct leases *l, uint64_t ticket) {
-  atomic_fetch_or_explicit(&l->released, lease_bit(ticket), memory_order_release);  // A
+static inline bool leases_held(const struct leases *l, uint32_t lease) {
+  return atomic_load_explicit(&l->held[lease], memory_order_acquire) != 0;
 }
 
-// The slots given back since the last call, one bit each.
-static inline uint64_t leases_take_released(struct leases *l) {
-  if (!atomic_load_explicit(&l->released, memory_order_relaxed)) return 0;
-  uint64_t back = atomic_exchange_explicit(&l->released, 0, memory_order_acquire);  // B
+// What came back since the last call, a bit each: the moment to reuse the memory that went with it.
+static inline uint64_t leases_back(struct leases *l) {
+  uint64_t back = 0;
+  for (uint64_t out = l->out; out; out &= out - 1)
+    if (!leases_held(l, (uint32_t)__builtin_ctzll(out))) back |= out & -out;
   l->out &= ~back;
   return back;
 }
 
-// False while the slot of the next ticket is still with a worker.
-static inline bool lease_possible(const struct leases *l) { return !(l->out & lease_bit(l->ticket + 1)); }
+// A lease that has been back, or `count` when there is none.
+static inline uint32_t leases_next(const struct leases *l) {
+  uint32_t lease = ~l->out ? (uint32_t)__builtin_ctzll(~l->out) : l->count;
+  return lease < l->count ? lease : l->count;
+}
 
-// The slot of a new ticket, which is l->ticket then.
-static inline uint32_t lease_take(struct leases *l) {
-  l->out |= lease_bit(++l->ticket);
-  return l->ticket % LEASES_MAX;
+// The same where nothing is done with what comes back.
+static inline uint32_t leases_free(struct leases *l) {
+  leases_back(l);
+  return leases_next(l);
+}
+
+// Its ticket.
+static inline uint64_t leases_take(struct leases *l, uint32_t lease) {
+  l->out |= 1ull << lease;
+  atomic_store_explicit(&l->held[lease], 1, memory_order_relaxed);
+  return lease + 1ull;
+}
+
+static inline void leases_give(struct leases *l, uint64_t ticket) {
+  atomic_store_explicit(&l->held[ticket - 1], 0, memory_order_release);
 }
 #endif

@@ -31,7 +31,7 @@ struct source {
   bool patient;             // nothing is lost when the pipeline makes it wait
   bool filters;             // the source itself applies options.filter (in the kernel)
   struct failure failure;   // after poll failed: why
-  uint64_t ticket;          // set by poll, with `release`: names the packets just given out; 1, 2, 3...
+  uint64_t ticket;          // set by poll, with `release`: names the packets just given out; never 0 (leases.h)
   uint32_t outstanding_max;  // polls that may be unreleased at once; set by open, with `release`
 };
 
@@ -42,8 +42,8 @@ struct source_ops {
   // released; 0 when none came within `timeout_ms`;
   // -ENODATA at the end; another -errno on failure (s->failure says why).
   int (*poll)(struct source *s, struct packet *out, int timeout_ms);
-  // Gives the packets of one poll back. Any thread, any order, beside a poll of another. NULL: packets
-  // live until the next poll, so that only one worker can be used.
+  // Gives the packets of one poll back. Any thread, any order (the oldest may come last by far), beside a poll
+  // of another. NULL: packets live until the next poll, so that only one worker can be used.
   void (*release)(struct source *s, uint64_t ticket);
   // No more packets shall arrive; poll goes on with those that already have.
   void (*stop)(struct source *s);

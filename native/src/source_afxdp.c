@@ -205,7 +205,7 @@ static int afxdp_open(struct source *s, const struct options *o, struct failure 
   be_promiscuous(a, s);
   warn(a, s, &nic, iface.up);
   uint32_t leases = a->frames * a->queues / (2 * SOURCE_BATCH);  // at most half the frames with workers
-  s->outstanding_max = leases < 2 ? 2 : leases > LEASES_MAX ? LEASES_MAX : leases;
+  a->leases.count = s->outstanding_max = leases < 2 ? 2 : leases > LEASES_MAX ? LEASES_MAX : leases;
   snprintf(s->description, sizeof s->description, "AF_XDP %s; stamps: %s", a->mode->name,
            a->prog.stamps ? "kernel software clock in the XDP program, ns" : "system clock when polled, ns");
   return 0;
@@ -215,7 +215,7 @@ static int afxdp_open(struct source *s, const struct options *o, struct failure 
 
 // What the workers gave back goes to the fill rings of the queues it came from.
 static void refill(struct afxdp *a) {
-  for (uint64_t back = leases_take_released(&a->leases); back; back &= back - 1) {
+  for (uint64_t back = leases_back(&a->leases); back; back &= back - 1) {
     struct lease *l = &a->lease[__builtin_ctzll(back)];
     struct xsk *x = &a->queue[l->queue];
     uint32_t at;
@@ -298,7 +298,8 @@ static int show(struct afxdp *a, struct xsk *x, struct lease *l, struct packet *
 static int afxdp_poll(struct source *s, struct packet *out, int timeout_ms) {
   struct afxdp *a = s->state;
   refill(a);
-  if (!lease_possible(&a->leases)) {  // the oldest worker is behind; frames gather in the rings meanwhile
+  uint32_t lease = leases_next(&a->leases);
+  if (lease == a->leases.count) {  // the workers are behind; frames gather in the rings meanwhile
     clock_sleep_ns(BUSY_NS);
     return 0;
   }
@@ -310,12 +311,11 @@ static int afxdp_poll(struct source *s, struct packet *out, int timeout_ms) {
     a->busy = x != NULL;
   }
   if (!x) return 0;
-  int n = show(a, x, &a->lease[lease_take(&a->leases)], out);
-  s->ticket = a->leases.ticket;
-  return n;
+  s->ticket = leases_take(&a->leases, lease);
+  return show(a, x, &a->lease[lease], out);
 }
 
-static void afxdp_release(struct source *s, uint64_t ticket) { lease_release(&((struct afxdp *)s->state)->leases, ticket); }
+static void afxdp_release(struct source *s, uint64_t ticket) { leases_give(&((struct afxdp *)s->state)->leases, ticket); }
 
 // Detaching waits for frames on their way, so what the rings hold after it is all there is.
 static void afxdp_stop(struct source *s) {

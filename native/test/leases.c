@@ -1,4 +1,4 @@
-// Leases: every slot comes back once, in whatever order threads give them back, and never while it is out.
+// Leases: a slot is out until its ticket is given back, by any thread and in any order.
 #include "leases.h"
 
 #include <pthread.h>
@@ -10,11 +10,17 @@
 #define ROUNDS 20000ull
 
 static struct leases leases;
-// What stands for the frames: the poller writes the ticket, workers check and wipe it before they release.
+// What stands for the frames: the poller writes the round, workers check and wipe it before they give back.
 static uint64_t frames[LEASES_MAX];
-static _Atomic uint64_t handed[WORKERS];  // 0: the worker is idle
+static _Atomic uint64_t handed[WORKERS];  // ticket; 0: the worker is idle
 static atomic_bool over;
 static _Atomic uint64_t wrong;
+
+static void give_back(uint64_t ticket) {
+  if (!frames[ticket - 1]) atomic_fetch_add(&wrong, 1);
+  frames[ticket - 1] = 0;
+  leases_give(&leases, ticket);
+}
 
 static void *worker(void *arg) {
   _Atomic uint64_t *mine = arg;
@@ -28,49 +34,44 @@ static void *worker(void *arg) {
     }
     uint64_t *place = &held[n++ * 7 % 4], old = *place;
     *place = ticket;
-    if (!old) continue;
-    if (frames[old % LEASES_MAX] != old) atomic_fetch_add(&wrong, 1);
-    frames[old % LEASES_MAX] = 0;
-    lease_release(&leases, old);
+    if (old) give_back(old);
   }
   for (int i = 0; i < 4; i++)
-    if (held[i]) lease_release(&leases, held[i]);
+    if (held[i]) give_back(held[i]);
   return NULL;
 }
 
-TEST(leases_come_back_once_from_any_thread_in_any_order) {
+TEST(leases_come_back_from_any_thread_in_any_order) {
   pthread_t threads[WORKERS];
-  leases = (struct leases){0};
+  leases = (struct leases){.count = LEASES_MAX};
   for (int i = 0; i < WORKERS; i++) pthread_create(&threads[i], NULL, worker, &handed[i]);
-  uint64_t back = 0;
-  for (int i = 0; leases.ticket < ROUNDS; i++) {
-    back += (uint64_t)__builtin_popcountll(leases_take_released(&leases));
+  uint64_t round = 0;
+  for (int i = 0; round < ROUNDS; i++) {
+    uint32_t lease = leases_free(&leases);
     _Atomic uint64_t *to = &handed[i % WORKERS];
-    if (!lease_possible(&leases) || atomic_load(to)) {
+    if (lease == leases.count || atomic_load(to)) {
       sched_yield();
       continue;
     }
-    uint32_t slot = lease_take(&leases);
-    frames[slot] = leases.ticket;
-    atomic_store(to, leases.ticket);
+    if (frames[lease]) atomic_fetch_add(&wrong, 1);  // still a worker's
+    frames[lease] = ++round;
+    atomic_store(to, leases_take(&leases, lease));
   }
   atomic_store(&over, true);
   for (int i = 0; i < WORKERS; i++) pthread_join(threads[i], NULL);
-  back += (uint64_t)__builtin_popcountll(leases_take_released(&leases));
   CHECK(atomic_load(&wrong) == 0);
-  CHECK(back == ROUNDS && leases.out == 0);
+  for (uint32_t i = 0; i < LEASES_MAX; i++) CHECK(!leases_held(&leases, i));
 }
 
-TEST(leases_wait_for_the_oldest) {
-  struct leases l = {0};
-  for (unsigned i = 0; i < LEASES_MAX; i++) {
-    CHECK(lease_possible(&l));
-    lease_take(&l);
+TEST(leases_one_that_is_kept_does_not_stop_the_others) {
+  struct leases l = {.count = 2};
+  uint64_t kept = leases_take(&l, leases_free(&l));
+  for (int i = 0; i < 1000; i++) {
+    uint32_t lease = leases_free(&l);
+    CHECK(lease == 1);
+    leases_give(&l, leases_take(&l, lease));
   }
-  CHECK(!lease_possible(&l));
-  for (uint64_t ticket = 2; ticket <= LEASES_MAX; ticket++) lease_release(&l, ticket);
-  CHECK(__builtin_popcountll(leases_take_released(&l)) == LEASES_MAX - 1);
-  CHECK(!lease_possible(&l));  // ticket 65 wants the slot of ticket 1
-  lease_release(&l, 1);
-  CHECK(leases_take_released(&l) == lease_bit(1) && lease_possible(&l) && leases_take_released(&l) == 0);
+  CHECK(leases_take(&l, leases_free(&l)) == 2 && leases_free(&l) == l.count);
+  leases_give(&l, kept);
+  CHECK(leases_free(&l) == kept - 1);
 }

@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<Command>> = {
   decode: async () => (await import('./decode.js')).decode,
   slice: async () => (await import('./slice.js')).slice,
   flows: async () => (await import('./flows.js')).flows,
+  query: async () => (await import('./query.js')).query,
 };
 
 async function printHelp(): Promise<void> {

@@ -260,7 +260,7 @@ static int dpdk_open(struct source *s, const struct options *o, struct failure *
   rc = start_port(d, s, o, f);
   if (rc) return dpdk_close(s), rc;
   uint32_t leases = rte_mempool_avail_count(d->mempool) / (2 * SOURCE_BATCH);
-  s->outstanding_max = leases < 2 ? 2 : leases > LEASES_MAX ? LEASES_MAX : leases;
+  d->leases.count = s->outstanding_max = leases < 2 ? 2 : leases > LEASES_MAX ? LEASES_MAX : leases;
   rte_eth_stats_get(d->port, &d->at_start);
   d->last = d->at_start;
   if (d->mute)
@@ -271,7 +271,7 @@ static int dpdk_open(struct source *s, const struct options *o, struct failure *
 // --- running ---
 
 static void take_back(struct dpdk *d) {
-  for (uint64_t back = leases_take_released(&d->leases); back; back &= back - 1) {
+  for (uint64_t back = leases_back(&d->leases); back; back &= back - 1) {
     struct lease *l = &d->lease[__builtin_ctzll(back)];
     rte_pktmbuf_free_bulk(l->mbuf, l->count);
   }
@@ -305,7 +305,8 @@ static bool show(struct rte_mbuf *m, uint64_t ts_ns, struct packet *out) {
 static int dpdk_poll(struct source *s, struct packet *out, int timeout_ms) {
   struct dpdk *d = s->state;
   take_back(d);
-  if (!lease_possible(&d->leases)) {  // the oldest worker is behind; frames gather in the ring meanwhile
+  uint32_t lease = leases_next(&d->leases);
+  if (lease == d->leases.count) {  // the workers are behind; frames gather in the ring meanwhile
     clock_sleep_ns(NAP_NS);
     return 0;
   }
@@ -314,7 +315,7 @@ static int dpdk_poll(struct source *s, struct packet *out, int timeout_ms) {
   uint16_t n = burst(d, mbufs, timeout_ms);
   if (!n) return d->stopping ? -ENODATA : 0;
   if (d->stopping) d->to_drain -= RTE_MIN(d->to_drain, n);
-  struct lease *l = &d->lease[lease_take(&d->leases)];
+  struct lease *l = &d->lease[lease];
   uint64_t ts_ns = clock_realtime_ns();
   int shown = 0;
   l->count = n;
@@ -322,12 +323,12 @@ static int dpdk_poll(struct source *s, struct packet *out, int timeout_ms) {
   for (uint16_t i = 0; i < n; i++) shown += show(mbufs[i], ts_ns, &out[shown]);
   d->walked += (uint64_t)shown;
   d->unreadable += (uint64_t)(n - shown);
-  s->ticket = d->leases.ticket;
-  if (!shown) lease_release(&d->leases, s->ticket);
+  s->ticket = leases_take(&d->leases, lease);
+  if (!shown) leases_give(&d->leases, s->ticket);
   return shown;
 }
 
-static void dpdk_release(struct source *s, uint64_t ticket) { lease_release(&((struct dpdk *)s->state)->leases, ticket); }
+static void dpdk_release(struct source *s, uint64_t ticket) { leases_give(&((struct dpdk *)s->state)->leases, ticket); }
 
 // The port receives until it is closed, so the end is what its ring may hold now. The counters of loss stand
 // still from here.

@@ -1,0 +1,40 @@
+// The simulation's writer, set up as main.c does. The only file here that knows struct writer.
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+#include "writer.h"
+
+struct sim_store {
+  struct writer writer;
+  atomic_bool stopping;
+  uint8_t section[SECTION_BYTES_MAX];
+};
+
+struct sim_store *sim_store_open(const char *dir, const struct sim_plan *plan, struct pool *pool) {
+  struct sim_store *s = calloc(1, sizeof *s);
+  SIM_CHECK(s, "no memory");
+  struct segment_plan *segments = &s->writer.segment.plan;
+  segments->rotate_bytes = plan->rotate_bytes;
+  struct failure f = {0};
+  struct section section = {.application = "sim", .interface_name = "sim", .linktype = RT_LINKTYPE_ETHERNET, .snaplen = 65535};
+  uint32_t n = (uint32_t)pcapng_section(s->section, sizeof s->section, &section);
+  n += pcapng_pad(s->section + n, n, RT_BLOCK_ALIGN_BYTES);
+  int rc = segment_plan_store(segments, dir, "sim", &f);
+  if (!rc) rc = writer_open(&s->writer, pool, s->section, n, NULL, &f);
+  SIM_CHECK(rc == 0, "writer_open: %s", f.text);
+  s->writer.stopping = &s->stopping;
+  return s;
+}
+
+void sim_store_start(struct sim_store *s) { SIM_CHECK(writer_start(&s->writer) == 0, "no thread"); }
+const _Atomic uint64_t *sim_store_stored(struct sim_store *s) { return &s->writer.stored; }
+const _Atomic uint64_t *sim_store_drops(struct sim_store *s) { return &s->writer.store_drops; }
+
+void sim_store_finish(struct sim_store *s, uint64_t *stored, uint64_t *drops) {
+  writer_join(&s->writer);
+  *stored = atomic_load(sim_store_stored(s));
+  *drops = atomic_load(sim_store_drops(s));
+  writer_destroy(&s->writer);
+  free(s);
+}
