@@ -7,8 +7,11 @@
 #include <xdp/xsk.h>
 
 #include "log.h"
+#include "xdp_prog.h"
 
-#define XSK_HEADROOM_BYTES 256u  // XDP_PACKET_HEADROOM: the kernel keeps it free ahead of every frame
+// Kept free ahead of every frame: XDP_PACKET_HEADROOM, which the kernel demands and ends on a cache line, and
+// room for the stamp, which so shares the line of the frame's first bytes.
+#define XSK_HEADROOM_BYTES (256u + XDP_STAMP_BYTES)
 
 struct xsk {
   uint32_t queue;

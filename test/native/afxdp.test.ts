@@ -158,7 +158,7 @@ for (const mode of ['native', 'generic']) {
     await until(() => probe.last()!.ring_received === 120, 'all received or counted');
     const { final, code } = await finish(probe);
     assert.equal([code, imbalance(final), final.stored, final.ring_drops], [0, '', 50, 70]);
-    assert.match(final.alarms.join('|'), /vb: 70 frames over 1792 bytes, too large for AF_XDP/);
+    assert.match(final.alarms.join('|'), /vb: 70 frames over 1784 bytes, too large for AF_XDP/);
   });
 }
 
@@ -266,7 +266,7 @@ xdp('generic mode works on loopback; what a large segment makes too large is cou
   const { final, messages } = await finish(probe);
   assert.match(
     messages.join('|'),
-    /lo: AF_XDP generic mode.*lo: MTU 65536, but AF_XDP takes frames of at most 3840/,
+    /lo: AF_XDP generic mode.*lo: MTU 65536, but AF_XDP takes frames of at most 3832/,
   );
   assert.equal([imbalance(final), final.stored > 0], ['', true]);
 });
