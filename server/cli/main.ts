@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<Command>> = {
   decode: async () => (await import('./decode.js')).decode,
   slice: async () => (await import('./slice.js')).slice,
   flows: async () => (await import('./flows.js')).flows,
+  verify: async () => (await import('./verify.js')).verify,
 };
 
 async function printHelp(): Promise<void> {

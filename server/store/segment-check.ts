@@ -150,7 +150,10 @@ function contentsFault(block: Buffer, header: Header): string | null {
     if (length === 0) return `what it holds breaks off at its byte ${at}`;
     const type = block.readUInt32LE(at);
     if (type === BT_EPB) packets++;
-    if (type === BT_EPB && (at + length > header.used || length < 32 || block.readUInt32LE(at + 20) > length - 32))
+    if (
+      type === BT_EPB &&
+      (at + length > header.used || length < 32 || block.readUInt32LE(at + 20) > length - 32)
+    )
       return `a packet in it has an impossible length`;
   }
   return packets === header.packets ? null : `it holds ${packets} packets, its header says ${header.packets}`;
@@ -181,15 +184,30 @@ function skipDamage(walker: Walker, at: number, header: Header | null): number {
   const next = nextSound(walker, at + BLOCK_ALIGN_BYTES);
   if (next < bytes) walker.damage('lost', at, next, `${next - at} bytes are no block`);
   else if (isZero(walker, at, bytes)) walker.damage('zeros', at, bytes, `${bytes - at} bytes of zeros`);
-  else if (header) walker.damage('torn', at, bytes, `a block of ${header.bytes} bytes ends after ${bytes - at}`);
+  else if (header)
+    walker.damage('torn', at, bytes, `a block of ${header.bytes} bytes ends after ${bytes - at}`);
   else walker.damage('torn', at, bytes, `${bytes - at} bytes are no block`);
   return next;
+}
+
+/** Length of the padding a repair has put in place of a block, 0 when there is none here. */
+function paddingLength(walker: Walker, at: number): number {
+  const head = walker.read(at, 8);
+  if (head.length < 8 || head.readUInt32LE(0) !== BT_PAD) return 0;
+  const length = head.readUInt32LE(4);
+  if (length < BLOCK_ALIGN_BYTES || length % BLOCK_ALIGN_BYTES || at + length > walker.check.bytes) return 0;
+  return walker.read(at + length - 4, 4).readUInt32LE(0) === length ? length : 0;
 }
 
 function walkBlocks(walker: Walker, start: number): void {
   const { check } = walker;
   let lastSeq = 0n;
   for (let at = start; at < check.bytes; ) {
+    const padding = paddingLength(walker, at);
+    if (padding) {
+      at += padding;
+      continue;
+    }
     const header = headerOf(walker.read(at, BLOCK_ALIGN_BYTES));
     if (!header || at + header.bytes > check.bytes) {
       at = skipDamage(walker, at, header);
