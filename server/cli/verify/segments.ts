@@ -31,7 +31,9 @@ function tell(path: string, check: SegmentCheck, ok: boolean, message: string, s
   return { check: 'segments', path, ok, message, details: { state, bytes, blocks, packets, damages } };
 }
 
-const contents = ({ blocks, packets }: SegmentCheck) => `${blocks} blocks, ${packets} packets`;
+const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+const contents = ({ blocks, packets }: SegmentCheck) =>
+  `${counted(blocks, 'block')}, ${counted(packets, 'packet')}`;
 
 function damaged(path: string, check: SegmentCheck, more: string): Finding {
   const list = check.damages.map(({ offset, message }) => `at ${offset}: ${message}`).join('; ');
