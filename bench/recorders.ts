@@ -94,7 +94,7 @@ const netsniffNg: Recorder = {
   obstacle: () => missing('netsniff-ng'),
 };
 
-/** Writes a block that is not full after `blockage_sec`; whatever is left at the end it loses, so it is waited for. */
+/** Without -v it goes to the background. Writes a block that is not full after `blockage_sec`; whatever is left at the end it loses, so it is waited for. */
 const stenotype: Recorder = {
   name: 'stenotype --no_index',
   ours: false,
@@ -107,7 +107,7 @@ const stenotype: Recorder = {
   },
   command: (dir) => [
     ...['stenotype', `--iface=${RECEIVER}`, `--dir=${dir}`, '--no_index', '--threads=1', '--no_watchdogs'],
-    ...[`--blocks=${BUFFER_KIB / 1024}`, '--aiops=128', '--blockage_sec=1', '--preallocate_file_mb=0', '-q'],
+    ...[`--blocks=${BUFFER_KIB / 1024}`, '--aiops=128', '--blockage_sec=1', '--preallocate_file_mb=0', '-v'],
   ],
   drain_ms: 1500,
   signal: 'SIGKILL',
