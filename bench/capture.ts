@@ -62,7 +62,8 @@ async function end(child: ReturnType<typeof spawn>, gone: Promise<unknown>, sign
   clearTimeout(late);
 }
 
-async function once(
+/** One run of one recorder: a new veth pair, frames for `seconds`, and what its files hold in the end. */
+export async function once(
   veth: Veth,
   recorder: Recorder,
   { size, pps }: Step,
@@ -86,7 +87,7 @@ async function once(
       throw new Error(said.trim().split('\n').at(-1) || `ended with ${child.exitCode}`);
     const cpuNs = () => cpuTimeNs(child.pid!) + cpuTimeNs(veth.poller);
     const before_ns = cpuNs();
-    const offered = veth.send(Math.round(pps * seconds), pps, size);
+    const offered = await veth.send(Math.round(pps * seconds), pps, size);
     await sleep(recorder.drain_ms);
     const spent_ns = cpuNs() - before_ns;
     await end(child, gone, recorder.signal);
@@ -164,7 +165,7 @@ async function measure(step: Step, rounds: number, seconds: number, dir: string)
 }
 
 async function run({ quick }: { quick: boolean }): Promise<Row[]> {
-  const obstacle = vethObstacle();
+  const obstacle = await vethObstacle();
   if (obstacle) throw new Error(`no veth pair to measure on: ${obstacle}`);
   const dir = resolve('build', 'bench', `capture-${process.pid}`);
   const rows: Row[] = [];

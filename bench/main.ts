@@ -7,8 +7,9 @@ import { flows } from './flows.js';
 import { type Benchmark, report } from './harness.js';
 import { kmod } from './kmod.js';
 import { parse } from './parse.js';
+import { soakBenchmark } from './soak.js';
 
-const BENCHMARKS: Benchmark[] = [capture, disk, filter, flows, kmod, parse];
+const BENCHMARKS: Benchmark[] = [capture, disk, filter, flows, kmod, parse, soakBenchmark];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

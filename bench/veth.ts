@@ -2,8 +2,14 @@
  * A veth pair in a network namespace for the capture benchmarks: frames sent into `rtb0` by rtflood come out of
  * `rtb1`, whose receive path (a NAPI kernel thread) runs on the recorder's core. Built anew for each run.
  */
-import { type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawnSync } from 'node:child_process';
+import {
+  type ExecFileSyncOptionsWithStringEncoding,
+  execFile,
+  execFileSync,
+  spawnSync,
+} from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 
 export const RECEIVER = 'rtb1';
 export const GENERATOR_CORE = 0;
@@ -11,6 +17,7 @@ export const RECORDER_CORE = 1;
 const FLOOD = 'build/native/rtflood';
 const SENDER = 'rtb0';
 
+const execute = promisify(execFile);
 const quiet: ExecFileSyncOptionsWithStringEncoding = { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' };
 
 /** Numbers of the kernel threads that poll a receiver. */
@@ -60,11 +67,10 @@ export class Veth {
   }
 
   /** Sends `count` numbered frames; how many left and at which rate. */
-  send(count: number, pps: number, size: string): { sent: number; pps: number } {
-    const core = ['-c', String(GENERATOR_CORE), FLOOD, 'send', SENDER];
-    const [sent, ns] = this.inside('taskset', ...core, String(count), String(pps), size)
-      .split(' ')
-      .map(Number);
+  async send(count: number, pps: number, size: string): Promise<{ sent: number; pps: number }> {
+    const core = ['-c', String(GENERATOR_CORE), FLOOD, 'send', SENDER, String(count), String(pps), size];
+    const { stdout } = await execute('ip', ['netns', 'exec', this.name, 'taskset', ...core]);
+    const [sent, ns] = stdout.split(' ').map(Number);
     return { sent: sent!, pps: (sent! / ns!) * 1e9 };
   }
 
@@ -93,7 +99,7 @@ export function cpuTimeNs(pid: number): number {
 }
 
 /** Why nothing can be measured here, or ''. */
-export function vethObstacle(): string {
+export async function vethObstacle(): Promise<string> {
   execFileSync('make', ['-s', '-C', 'native', 'bench'], { stdio: ['ignore', 'ignore', 'inherit'] });
   if (process.getuid?.() !== 0) return 'not root';
   const online = readFileSync('/sys/devices/system/cpu/online', 'utf8').trim();
@@ -101,7 +107,7 @@ export function vethObstacle(): string {
   const veth = new Veth();
   try {
     veth.rebuild();
-    veth.send(1000, 100_000, '64');
+    await veth.send(1000, 100_000, '64');
     return '';
   } catch (error) {
     return (
