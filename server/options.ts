@@ -18,6 +18,10 @@ export interface GatewayOptions {
   dashboardDir: string;
   /** Compiled engine for the analysis thread. */
   wasmFile: string;
+  /** Directories of stored captures that questions are answered from; none: they are refused. */
+  store: readonly string[];
+  /** Keep flow records for so long after their packets were deleted; null: they go with them. */
+  retainFlows_s: number | null;
   /** pino level; 'silent' for none. */
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   limits: Limits;
@@ -70,6 +74,8 @@ export function resolveOptions(given: Partial<GatewayOptions> = {}): GatewayOpti
     token: null,
     dashboardDir: paths.dashboard,
     wasmFile: paths.wasm,
+    store: [],
+    retainFlows_s: null,
     logLevel: 'info',
     ...given,
     limits: { ...LIMITS, ...given.limits },

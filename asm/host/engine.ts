@@ -42,6 +42,11 @@ export interface EngineOptions {
    * stay listed by flows() until their place is needed and are lost then, counted in flowsEvicted.
    */
   exportFlows?: boolean;
+  /**
+   * For counts only: flows that ended are neither listed, drained nor among the top talkers, which saves
+   * the time of keeping them. Default false.
+   */
+  forgetFlows?: boolean;
   /** A flow silent for longer ends; the next packet begins another. Default: never. */
   idleTimeouts?: IdleTimeouts;
   /** Seed of Community IDs, 16 bits. Default 0. */
@@ -143,6 +148,7 @@ export class Engine {
     this.#module.fn.scan_only(scan ? 1 : 0);
     for (let at = 0; at < chunk.length; at += this.#chunkMax)
       this.#pushPiece(chunk.subarray(at, at + this.#chunkMax), onRows);
+    if (scan) this.#filter.settleLoops();
   }
 
   /** One chunk. The module stops when rows are full or a linktype needs its filter, and is resumed. */
@@ -364,7 +370,10 @@ function setFlowOptions(module: Module, options: EngineOptions): void {
         `${seconds} is no idle timeout: use whole seconds from 0 (never) to ${IDLE_MAX_SEC}`,
       );
   const batches = BATCHES[options.flowBatches ?? 'auto'];
-  module.fn.flow_options(options.exportFlows ? 1 : 0, tcp, udp, icmp, other, batches);
+  if (options.exportFlows && options.forgetFlows)
+    throw new EngineError('exportFlows and forgetFlows exclude each other');
+  const keep = options.exportFlows ? 1 : options.forgetFlows ? 2 : 0;
+  module.fn.flow_options(keep, tcp, udp, icmp, other, batches);
 }
 
 function randomSeed(): bigint {

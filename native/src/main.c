@@ -17,6 +17,7 @@
 #include "cpus.h"
 #include "iface.h"
 #include "preflight.h"
+#include "source_select.h"
 #include "stream.h"
 #include "uplink.h"
 #include "writer.h"
@@ -38,6 +39,7 @@ struct probe {
   struct uplink *uplink;  // NULL without a gateway
   bool uplink_stuck;      // in the resolver, at the end of the run
   bool records;
+  uint8_t run_id[RUN_ID_BYTES];  // in its files and on the uplink
   char name[256], hardware[72], os[256], comment[1024];
   uint8_t section[SECTION_BYTES_MAX], uplink_section[SECTION_BYTES_MAX];
   uint32_t section_bytes;
@@ -48,7 +50,7 @@ struct probe {
   // Interface watch.
   uint64_t rx_dropped_at_start;
   bool iface_known, iface_gone;
-  uint64_t last_ring_drops, last_pool_drops;
+  uint64_t last_ring_drops, last_pool_drops, last_starved;
 };
 
 static struct probe probe;
@@ -91,25 +93,25 @@ static size_t make_section(const struct probe *p, uint8_t *out, uint32_t snaplen
                       .interface_description = p->source.description,
                       .filter = p->options.filter,
                       .linktype = p->source.linktype,
-                      .snaplen = snaplen};
+                      .snaplen = snaplen,
+                      .run_id = p->run_id};
   return pcapng_section(out, SECTION_BYTES_MAX, &s);
 }
 
 static int open_output(struct probe *p, struct failure *f) {
   const struct options *o = &p->options;
-  struct segment_plan *plan = &p->writer.segment.plan;
-  const char *stream = NULL;
-  *plan = (struct segment_plan){.rotate_bytes = o->rotate_bytes, .rotate_ns = o->rotate_ns, .keep = (uint32_t)o->keep_files};
-  int rc = 0;
-  if (o->store)
-    rc = segment_plan_store(plan, o->store, p->source.interface_name, f);
-  else if (!strcmp(o->write_path, "-") || stream_is_special(o->write_path))
-    stream = o->write_path;
-  else
-    rc = segment_plan_file(plan, o->write_path, f);
-  if (!rc) rc = pool_init(&p->pool, (uint32_t)o->pool_blocks, (uint32_t)o->block_bytes, f);
-  if (!rc) rc = writer_open(&p->writer, &p->pool, p->section, p->section_bytes, stream, f);
-  return rc;
+  struct writer_plan plan = {.interface = p->source.interface_name,
+                             .stores_count = o->stores_count,
+                             .rotate_bytes = o->rotate_bytes,
+                             .rotate_ns = o->rotate_ns,
+                             .keep = (uint32_t)o->keep_files,
+                             .retain = o->retain};
+  memcpy(plan.stores, o->stores, sizeof o->stores);
+  if (!o->store && (!strcmp(o->write_path, "-") || stream_is_special(o->write_path)))
+    plan.stream = o->write_path;
+  else if (!o->store)
+    plan.file = o->write_path;
+  return writer_open(&p->writer, &p->pool, &plan, p->section, p->section_bytes, f);
 }
 
 static int open_uplink(struct probe *p, struct failure *f) {
@@ -127,8 +129,7 @@ static int open_uplink(struct probe *p, struct failure *f) {
                         .started_ts_ns = p->started_ts_ns};
   uint32_t snaplen = o->uplink_snaplen && o->uplink_snaplen < o->snaplen ? o->uplink_snaplen : o->snaplen;
   hello.section_bytes = make_section(p, p->uplink_section, snaplen);
-  if (getrandom(hello.run_id, sizeof hello.run_id, 0) != sizeof hello.run_id)
-    return fail(f, EIO, "no random bytes for the run's id");
+  memcpy(hello.run_id, p->run_id, sizeof hello.run_id);
   return uplink_open(&p->uplink, &p->tap, o->gateway, o->token_file, &hello, f);
 }
 
@@ -142,10 +143,7 @@ static int open_stats(struct probe *p, struct failure *f) {
 }
 
 static int open_source(struct probe *p, struct failure *f) {
-  static const struct source_ops *const all[] = {&source_afpacket, &source_kmod, &source_file, &source_synth};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (!strcmp(all[i]->name, p->options.ring)) p->source.ops = all[i];
-  return p->source.ops->open(&p->source, &p->options, f);
+  return source_open(&p->source, &p->options, f);
 }
 
 static int open_filter(struct probe *p, struct failure *f) {
@@ -172,10 +170,13 @@ static int open_all(struct probe *p, struct failure *f) {
   if (rc) return rc;
   p->started_ts_ns = clock_realtime_ns();
   name_machine(p);
+  if (getrandom(p->run_id, sizeof p->run_id, 0) != sizeof p->run_id)
+    return fail(f, EIO, "no random bytes for the run's id; wait for the machine to have started");
   write_comment(p);
   size_t n = make_section(p, p->section, o->snaplen);
   p->section_bytes = (uint32_t)n + pcapng_pad(p->section + n, n, RT_BLOCK_ALIGN_BYTES);
   if (o->gateway) rc = open_uplink(p, f);  // before any file: a wrong URL leaves nothing behind
+  if (!rc && p->records) rc = pool_init(&p->pool, (uint32_t)o->pool_blocks, (uint32_t)o->block_bytes, f);
   if (!rc && p->records) rc = open_output(p, f);
   return rc;
 }
@@ -211,8 +212,8 @@ static int start_all(struct probe *p) {
   int rc = 0;
   if (p->records) {
     c->pool = &p->pool;
-    c->stored = &p->writer.stored;
-    c->store_drops = &p->writer.store_drops;
+    c->stored = &p->writer.dispatch.stored;
+    c->store_drops = &p->writer.dispatch.store_drops;
     p->writer.stopping = &c->stop;
     p->writer.on_reader_gone = reader_gone;
     p->writer.arg = p;
@@ -240,6 +241,13 @@ static void raise_drops(struct probe *p, const struct accounts *a) {
                 (unsigned long long)(a->pool_drops - p->last_pool_drops));
   else
     alarm_clear(ALARM_POOL);
+  uint64_t starved = a->ring_starved == LEDGER_UNKNOWN ? 0 : a->ring_starved;
+  if (starved > p->last_starved)
+    alarm_raise(ALARM_STARVED, "no free frame to receive into, %llu times just now: workers or drives are behind; use a larger -B",
+                (unsigned long long)(starved - p->last_starved));
+  else
+    alarm_clear(ALARM_STARVED);
+  p->last_starved = starved;
   p->last_ring_drops = ring;
   p->last_pool_drops = a->pool_drops;
 }
@@ -248,17 +256,18 @@ static void watch_drops(struct probe *p) {
   struct accounts a;
   capture_accounts(&p->capture, &a);
   raise_drops(p, &a);
+  if (p->records) writer_watch(&p->writer);
 }
 
 static void read_writer(struct probe *p, struct ledger *l) {
-  l->stored_bytes = atomic_load(&p->writer.stored_bytes);
+  l->stored_bytes = atomic_load(&p->writer.dispatch.stored_bytes);
   l->segments = atomic_load(&p->writer.segments);
   l->pool_blocks = p->pool.count;
   l->pool_free = spsc_count(&p->pool.free);
   writer_path(&p->writer, l->segment);
   if (!l->final) return;
-  l->a.stored = atomic_load(&p->writer.stored);
-  l->a.store_drops = atomic_load(&p->writer.store_drops);
+  l->a.stored = atomic_load(&p->writer.dispatch.stored);
+  l->a.store_drops = atomic_load(&p->writer.dispatch.store_drops);
 }
 
 static void make_ledger(struct probe *p, struct ledger *l, bool final) {

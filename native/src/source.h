@@ -51,6 +51,6 @@ struct source_ops {
   void (*close)(struct source *s);
 };
 
-extern const struct source_ops source_afpacket, source_file, source_kmod, source_synth;
+extern const struct source_ops source_afpacket, source_afxdp, source_dpdk, source_file, source_kmod, source_synth;
 
 #endif

@@ -23,8 +23,8 @@
 #include "clock.h"
 #include "constants.h"
 #include "filter.h"
-#include "iface.h"
 #include "leases.h"
+#include "live.h"
 #include "packet_ring.h"
 #include "source.h"
 
@@ -51,7 +51,7 @@ struct afpacket {
   struct packet_ring ring[RINGS_MAX];
   struct leases leases;
   uint32_t joined[LEASES_MAX][RINGS_MAX];  // ring block each lease uses, of each ring
-  uint64_t held_since_ns;                  // monotonic; 0: nothing is held back
+  uint64_t held_since_ns;                  // monotonic; 0: the merge goes on by its rule
   bool stopping;
   uint64_t settled_ns, drain_until_ns;
 };
@@ -130,29 +130,6 @@ static void afpacket_close(struct source *s) {
   s->state = NULL;
 }
 
-static int find_interface(struct source *s, const struct options *o, struct iface *iface, struct failure *f) {
-  char name[IF_NAMESIZE] = "", known[256];
-  if (o->interface)
-    snprintf(s->interface_name, sizeof s->interface_name, "%s", o->interface);
-  else if (iface_default(name))
-    snprintf(s->interface_name, sizeof s->interface_name, "%s", name);
-  else
-    return fail(f, ENODEV, "no default route to tell the interface by; name one with -i");
-  int rc = iface_query(s->interface_name, 0, iface);
-  if (rc == -ENODEV) {
-    iface_names(known, sizeof known);
-    return fail(f, ENODEV, "%s: no such interface; there are: %s", s->interface_name, known);
-  }
-  if (rc) return fail(f, -rc, "%s: %s", s->interface_name, strerror(-rc));
-  int linktype = iface_linktype(iface->arphrd);
-  if (linktype < 0)
-    return fail(f, EOPNOTSUPP, "%s: hardware type %u is not supported yet; use an Ethernet, loopback or tun interface",
-                s->interface_name, iface->arphrd);
-  s->linktype = (uint16_t)linktype;
-  s->ifindex = iface->index;
-  return 0;
-}
-
 static int open_rings(struct source *s, struct afpacket *a, const struct options *o, struct failure *f) {
   int rc = 0;
   while (!rc && a->rings < o->fanout) {
@@ -166,7 +143,7 @@ static int open_rings(struct source *s, struct afpacket *a, const struct options
 
 static int afpacket_open(struct source *s, const struct options *o, struct failure *f) {
   struct iface iface;
-  int rc = find_interface(s, o, &iface, f);
+  int rc = live_find_interface(s, o, &iface, f);
   if (rc) return rc;
   struct afpacket *a = calloc(1, sizeof *a);
   if (!a) return fail(f, ENOMEM, "%s: no memory", s->interface_name);
@@ -211,6 +188,7 @@ static bool drained(struct source *s) {
 struct step {
   struct packet_ring *ring;
   uint64_t until_ns, held_until_ns;
+  bool forced;  // against the rule, because it is overdue
 };
 
 static struct step next_step(struct afpacket *a, uint64_t now_ns, bool overdue) {
@@ -233,10 +211,11 @@ static struct step next_step(struct afpacket *a, uint64_t now_ns, bool overdue) 
       second_ns = ts_ns;
     }
   }
-  if (a->rings == 1) return (struct step){first, UINT64_MAX, UINT64_MAX};
-  if (first && first_ns > bound_ns && !overdue) return (struct step){NULL, 0, first_ns + HOLD_NS};
-  if (overdue || second_ns < bound_ns) bound_ns = second_ns;
-  return (struct step){first, bound_ns, UINT64_MAX};
+  if (a->rings == 1) return (struct step){.ring = first, .until_ns = UINT64_MAX, .held_until_ns = UINT64_MAX};
+  bool early = first && first_ns > bound_ns;
+  if (early && !overdue) return (struct step){.held_until_ns = first_ns + HOLD_NS};
+  uint64_t until_ns = early || second_ns < bound_ns ? second_ns : bound_ns;
+  return (struct step){.ring = first, .until_ns = until_ns, .held_until_ns = UINT64_MAX, .forced = early};
 }
 
 // Waits for rings that have nothing to show; the others would wake us at once, for nothing.
@@ -280,11 +259,9 @@ static int collect(struct afpacket *a, uint32_t *joined, struct packet *out, uin
     else if (joined[i] != step.ring->at)
       break;
     n += packet_ring_show(step.ring, out + n, SOURCE_BATCH - n, step.until_ns);
+    if (!step.forced) a->held_since_ns = 0;
   }
-  if (*held_until_ns == UINT64_MAX)
-    a->held_since_ns = 0;
-  else if (!a->held_since_ns)
-    a->held_since_ns = clock_monotonic_ns();
+  if (n == 0 && *held_until_ns != UINT64_MAX && !a->held_since_ns) a->held_since_ns = clock_monotonic_ns();
   return n;
 }
 

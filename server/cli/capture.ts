@@ -61,7 +61,7 @@ export async function readCapture(
       else engine.push(chunk, take);
       return wanted && !engine.error;
     };
-    await readInput(file, sink, onRead);
+    await readInput(file, () => engine.room(), sink, onRead);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     engine.end();

@@ -17,6 +17,8 @@ const commands: Record<string, () => Promise<Command>> = {
   decode: async () => (await import('./decode.js')).decode,
   slice: async () => (await import('./slice.js')).slice,
   flows: async () => (await import('./flows.js')).flows,
+  query: async () => (await import('./query.js')).query,
+  verify: async () => (await import('./verify.js')).verify,
 };
 
 async function printHelp(): Promise<void> {

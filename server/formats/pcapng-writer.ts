@@ -5,6 +5,7 @@
 import {
   BT_EPB,
   BT_IDB,
+  BT_ISB,
   BT_SHB,
   OPT_COMMENT,
   OPT_END,
@@ -84,6 +85,15 @@ export function interfaceBlock(linktype: number, snaplen: number, options: Optio
   const block = frame(BT_IDB, 8, [...options, resolution]);
   block.writeUInt16LE(linktype, 8);
   block.writeUInt32LE(snaplen, 12);
+  return block;
+}
+
+/** Interface Statistics Block: ends a file with what is known only then, as comments. */
+export function statisticsBlock(ifindex: number, ts_ns: bigint, comments: string[]): Buffer {
+  const block = frame(BT_ISB, 12, comments.map(comment));
+  block.writeUInt32LE(ifindex, 8);
+  block.writeUInt32LE(Number((ts_ns >> 32n) & 0xffff_ffffn), 12);
+  block.writeUInt32LE(Number(ts_ns & 0xffff_ffffn), 16);
   return block;
 }
 

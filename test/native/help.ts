@@ -67,9 +67,11 @@ function outcome(code: number | null, stdout: Buffer, stderr: string): Outcome {
 /** Runs to the end. `netns`: inside that namespace. */
 export function run(
   args: string[],
-  options: { binary?: string; input?: Buffer; timeout?: number } = {},
+  options: { binary?: string; netns?: string; input?: Buffer; timeout?: number } = {},
 ): Outcome {
-  const { status, stdout, stderr } = spawnSync(options.binary ?? ASAN, args, {
+  const binary = options.binary ?? ASAN;
+  const command = options.netns ? ['ip', 'netns', 'exec', options.netns, binary] : [binary];
+  const { status, stdout, stderr } = spawnSync(command[0]!, [...command.slice(1), ...args], {
     input: options.input,
     timeout: options.timeout ?? 30_000,
     killSignal: 'SIGKILL',
