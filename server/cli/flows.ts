@@ -7,7 +7,7 @@ import { type Command, filesOf, parse, UsageError } from './command.js';
 import { note, printBytes, printLine } from './output.js';
 import { Progress, totalBytes } from './progress.js';
 
-const SORTED_MAX = 65_536;
+const SORTED_MAX = 10_000;
 
 const help = `Usage: ringtap flows FILE... [--format csv|json|zeek|parquet]
 
@@ -15,7 +15,7 @@ Prints the flows of all files together, one per line. FILE may be - for standard
 unpacked. A flow is one bidirectional five-tuple; orig is the side that sent first. orig_bytes
 and resp_bytes are whole frames. Unknown is empty (CSV), null (JSON, Parquet) or - (Zeek).
 
-Up to 65536 flows are printed with most bytes first, more in the order in which they end, so that
+Up to 10000 flows are printed with most bytes first, more in the order in which they end, so that
 memory stays bounded whatever the size of the files.
 
   --format FORMAT   csv (default, with a header line), json (one object per line), zeek
