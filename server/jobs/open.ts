@@ -1,6 +1,7 @@
 /** Opens the store of a gateway's options, and all that answers from it. */
 import type { FastifyBaseLogger } from 'fastify';
 import { DuckFlowStore } from '../flows/duckdb.js';
+import { FlowMaker } from '../flows/maker.js';
 import { type GatewayOptions, OptionsError } from '../options.js';
 import { openStore } from '../store/open.js';
 import { Archive } from './archive.js';
@@ -15,8 +16,8 @@ export interface OpenArchive {
 
 /** Null without a store. Throws OptionsError when a directory cannot be read. */
 export async function openArchive(
-  { store: directories, limits, wasmFile }: GatewayOptions,
-  _log: FastifyBaseLogger,
+  { store: directories, limits, wasmFile, retainFlows_s }: GatewayOptions,
+  log: FastifyBaseLogger,
 ): Promise<OpenArchive | null> {
   if (directories.length === 0) return null;
   const store = await openStore(directories, { nice: NICE, wasmFile }).catch(
@@ -28,11 +29,13 @@ export async function openArchive(
     },
   );
   const flows = new DuckFlowStore(store, directories, limits);
+  const maker = new FlowMaker(store, { directories, wasmFile, limits, retainFlows_s, log });
   const archive = new Archive(store, flows, limits, wasmFile);
   return {
     archive,
     close: async () => {
       await archive.close();
+      await maker.close();
       await flows.close();
       await store.close();
     },
