@@ -11,11 +11,19 @@ import { registerErrors } from './plugins/errors.js';
 import { registerLogin } from './plugins/login.js';
 import { registerSecurity } from './plugins/security.js';
 import { registerSockets } from './sockets/sockets.js';
+import { type LocalStore, openStore } from './store/open.js';
 
 export interface App {
   app: FastifyInstance;
   gateway: Gateway;
+  /** What was recorded; null without a store. */
+  store: LocalStore | null;
 }
+
+/** Below the gateway's own work: queries and indexing give way to ingest and to the recorder. */
+const STORE_NICE = 10;
+/** Of the time, for indexing: the drive belongs to the recorder first. */
+const INDEX_DUTY = 0.5;
 
 /** Throws OptionsError. `app.close()` says goodbye to every peer and ends the analysis thread. */
 export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App> {
@@ -32,6 +40,10 @@ export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App
   });
   app.server.maxConnections = limits.connections;
   const gateway = new Gateway(options, app.log);
+  const store = options.store.length
+    ? await openStore(options.store, { nice: STORE_NICE, wasmFile: options.wasmFile })
+    : null;
+  store?.startIndexing({ duty: INDEX_DUTY, onProblem: (problem) => app.log.warn(problem) });
 
   registerErrors(app);
   registerSecurity(app, options.host);
@@ -41,6 +53,9 @@ export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App
   const sayGoodbye = registerSockets(app, gateway, options);
 
   app.addHook('preClose', async () => sayGoodbye());
-  app.addHook('onClose', async () => gateway.close());
-  return { app, gateway };
+  app.addHook('onClose', async () => {
+    await store?.close();
+    await gateway.close();
+  });
+  return { app, gateway, store };
 }

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   dashboardDir: string;
   /** Compiled engine for the analysis thread. */
   wasmFile: string;
+  /** Directories of recorded segments to answer from and to index; empty for none. */
+  store: string[];
   /** pino level; 'silent' for none. */
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   limits: Limits;
@@ -70,6 +72,7 @@ export function resolveOptions(given: Partial<GatewayOptions> = {}): GatewayOpti
     token: null,
     dashboardDir: paths.dashboard,
     wasmFile: paths.wasm,
+    store: [],
     logLevel: 'info',
     ...given,
     limits: { ...LIMITS, ...given.limits },
