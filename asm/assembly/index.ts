@@ -53,6 +53,22 @@ export {
   KIND_ONE_WAY,
 } from './flows-table';
 export { FLIPPED, SAW_CLOSE } from './tcpstate';
+export {
+  INDEX_ADDRESS_ROWS,
+  INDEX_EPHEMERAL_ROWS,
+  INDEX_FIXED_ROWS,
+  INDEX_FLOW_ROWS,
+  INDEX_SERVICE_ROWS,
+  index_add,
+  index_begin,
+  index_extent,
+  index_fill,
+  index_init,
+  index_opaque,
+  index_pack,
+  index_packets,
+  index_stop,
+} from './blockindex';
 export * from './offsets';
 export {
   BLOCK_MAX,

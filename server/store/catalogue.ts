@@ -1,44 +1,17 @@
 /**
  * What segments the store's directories hold: found by name, known by head and blocks, cached, and looked at
- * again at each refresh() (one directory listing, and a stat of those still being written). The files are the
+ * again at each refresh() (one directory listing, and a stat of those that may still grow). The files are the
  * truth: everything here can be rebuilt. Runs on its owner's thread; reads little and writes nothing.
  */
-import { closeSync, fstatSync, openSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExpiredLog, type ExpiredSegment } from './expired.js';
-import {
-  BlockChain,
-  type Extent,
-  type Hole,
-  readHead,
-  SegmentError,
-  type SegmentHead,
-} from './segment-file.js';
+import { lockedInodes } from './locks.js';
+import { Segment } from './segment.js';
 
 const NAME = /^(ringtap-.+)\.pcapng$/;
 /** UTC to the nanosecond and sequence, as segment.c names its files. */
 const PLACE = /^(.*)-(\d{8}T\d{6}\.?\d*Z?)-(\d+)$/;
-/** The newest segment of a recorder that wrote nothing for so long has no writer any more. */
-const IDLE_MS = 30_000;
-
-export interface Segment {
-  readonly stem: string;
-  readonly path: string;
-  /** Null when it cannot be read: `problem` says why. */
-  head: SegmentHead | null;
-  problem: string | null;
-  size: number;
-  sealed: boolean;
-  indexed: boolean;
-  extents: readonly Extent[];
-  holes: readonly Hole[];
-}
-
-interface Entry extends Segment {
-  chain: BlockChain | null;
-  mtime_ms: number;
-}
-
 /** Segments of one recorder share this, and follow each other by stamp and sequence. */
 function place(stem: string): { prefix: string; order: string } {
   const match = PLACE.exec(stem);
@@ -48,7 +21,7 @@ function place(stem: string): { prefix: string; order: string } {
 export class Catalogue {
   readonly #directories: readonly string[];
   readonly #expired: ExpiredLog[];
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Segment>();
   /** Segments once seen whose file is gone though nobody wrote that it expired. */
   readonly #missing = new Map<string, Segment>();
 
@@ -57,15 +30,15 @@ export class Catalogue {
     this.#expired = directories.map((directory) => new ExpiredLog(directory));
   }
 
-  /** Brings it up to date. Throws when a directory cannot be listed. */
+  /** Brings it up to date. Throws when a directory is there and cannot be listed. */
   refresh(): void {
     const present = new Set<string>();
     for (const directory of this.#directories)
-      for (const name of readdirSync(directory)) {
+      for (const name of namesIn(directory)) {
         const stem = NAME.exec(name)?.[1];
         if (stem === undefined) continue;
         present.add(stem);
-        if (!this.#entries.has(stem)) this.#entries.set(stem, newEntry(stem, join(directory, name)));
+        if (!this.#entries.has(stem)) this.#entries.set(stem, new Segment(stem, join(directory, name)));
       }
     const expired = this.expired();
     for (const [stem, entry] of this.#entries) {
@@ -84,10 +57,11 @@ export class Catalogue {
       const { prefix, order } = place(stem);
       if (order >= (newest.get(prefix) ?? '')) newest.set(prefix, order);
     }
+    const locked = lockedInodes();
     for (const entry of this.#entries.values()) {
-      if (entry.sealed) continue;
       const { prefix, order } = place(entry.stem);
-      look(entry, newest.get(prefix) !== order);
+      const followed = newest.get(prefix) !== order;
+      if (!entry.sealed || !followed) entry.look(followed, locked);
     }
   }
 
@@ -109,37 +83,12 @@ export class Catalogue {
   }
 }
 
-function newEntry(stem: string, path: string): Entry {
-  return {
-    stem, path, head: null, problem: null, size: 0, sealed: false, indexed: false,
-    extents: [], holes: [], chain: null, mtime_ms: 0,
-  }; // biome-ignore format: one record
-}
-
-/** Reads what is new of a segment. `followed`: its recorder has begun another since. */
-function look(entry: Entry, followed: boolean): void {
-  let fd: number;
+/** None in a directory that its recorder has not made yet. */
+function namesIn(directory: string): string[] {
   try {
-    fd = openSync(entry.path, 'r');
+    return readdirSync(directory);
   } catch (error) {
-    entry.problem = `it cannot be opened: ${(error as NodeJS.ErrnoException).code}`;
-    return; // perhaps it is gone: the next refresh() tells
-  }
-  try {
-    const { size, mtimeMs } = fstatSync(fd);
-    const sealed = followed || Date.now() - mtimeMs > IDLE_MS;
-    if (size === entry.size && sealed === entry.sealed) return;
-    entry.head ??= readHead(fd);
-    entry.problem = null;
-    entry.chain ??= new BlockChain(entry.head);
-    entry.chain.extend(fd, size, sealed);
-    entry.extents = entry.chain.extents;
-    entry.holes = entry.chain.holes;
-    Object.assign(entry, { size, sealed, mtime_ms: mtimeMs });
-  } catch (error) {
-    entry.problem =
-      error instanceof SegmentError ? error.message : `it cannot be read: ${(error as Error).message}`;
-  } finally {
-    closeSync(fd);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }

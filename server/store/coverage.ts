@@ -1,6 +1,6 @@
 /** Gathers what an answer rests on while a scan goes along. */
-import type { Segment } from './catalogue.js';
 import type { ExpiredSegment } from './expired.js';
+import type { Segment } from './segment.js';
 import type { Extent, Hole } from './segment-file.js';
 import type { Coverage, MissingPart, TimeRange } from './types.js';
 

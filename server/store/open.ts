@@ -7,12 +7,15 @@ import { availableParallelism } from 'node:os';
 import { explainFilter } from '../../asm/host/index.js';
 import { BT_EPB, LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
 import { paths } from '../paths.js';
-import { Catalogue, type Segment } from './catalogue.js';
+import { Catalogue } from './catalogue.js';
 import { CoverageBuilder } from './coverage.js';
+import { Indexer, type IndexerOptions } from './indexer.js';
 import { CursorError, parseCursor } from './plan.js';
 import { ScanPool } from './pool.js';
+import { prunerOf } from './prune.js';
 import { type Batch, noteMissing, scanBatches } from './scan.js';
 import { EPB_HEADER_BYTES } from './scan-task.js';
+import type { Segment } from './segment.js';
 import type {
   BlockRun,
   Coverage,
@@ -34,6 +37,8 @@ export interface StoreOptions {
   /** Added to their niceness: a server's queries must not slow the recorder. */
   nice?: number;
   wasmFile?: string;
+  /** False: queries scan all blocks of their time range. Default true. */
+  useIndexes?: boolean;
 }
 
 /** Throws when a directory cannot be listed or the engine is missing. */
@@ -45,20 +50,51 @@ export async function openStore(
     threads = Math.min(availableParallelism(), THREADS_MAX),
     nice = 0,
     wasmFile = paths.wasm,
+    useIndexes = true,
   } = options;
   const module = await WebAssembly.compile(new Uint8Array(readFileSync(wasmFile)));
   const catalogue = new Catalogue(directories);
   catalogue.refresh();
-  return new LocalStore(catalogue, new ScanPool(module, threads, nice));
+  return new LocalStore(catalogue, module, new ScanPool(module, threads, nice), useIndexes);
 }
 
 export class LocalStore implements Store {
   readonly #catalogue: Catalogue;
+  readonly #module: WebAssembly.Module;
   readonly #pool: ScanPool;
+  readonly #useIndexes: boolean;
+  #indexer: Indexer | null = null;
 
-  constructor(catalogue: Catalogue, pool: ScanPool) {
+  constructor(catalogue: Catalogue, module: WebAssembly.Module, pool: ScanPool, useIndexes: boolean) {
     this.#catalogue = catalogue;
+    this.#module = module;
     this.#pool = pool;
+    this.#useIndexes = useIndexes;
+  }
+
+  /** Makes indexes from now on, in a thread of its own: writes to the directories. Once. */
+  startIndexing(options: IndexerOptions = {}): Indexer {
+    this.#indexer ??= new Indexer(this.#catalogue, this.#module, options);
+    this.#indexer.start();
+    return this.#indexer;
+  }
+
+  /** Indexes everything that is there, and resolves when that is done. `onProblem` hears what failed. */
+  async indexAll(options: IndexerOptions = {}): Promise<Indexer> {
+    this.#catalogue.refresh();
+    const indexer = new Indexer(this.#catalogue, this.#module, options);
+    try {
+      await indexer.catchUp();
+    } finally {
+      await indexer.close();
+    }
+    return indexer;
+  }
+
+  /** What is wrong with indexes: sentences for people. They are not used, and made anew by who indexes. */
+  problems(): string[] {
+    const segments = this.#catalogue.segments().filter(({ indexProblem }) => indexProblem !== null);
+    return segments.map(({ indexPath, indexProblem }) => `${indexPath}: ${indexProblem}; it is not used`);
   }
 
   async segments(): Promise<SegmentInfo[]> {
@@ -69,8 +105,10 @@ export class LocalStore implements Store {
   /** Packet blocks as they lie in their segments: what scan() and slices are made of. */
   async *batches(query: PacketQuery, options: ScanOptions = {}): AsyncGenerator<Batch, Coverage, void> {
     if (query.filter.trim()) explainFilter(query.filter, LINKTYPE_ETHERNET); // throws FilterError
+    this.#pool.warm();
     this.#catalogue.refresh();
-    const context = { catalogue: this.#catalogue, pool: this.#pool, prune: () => null };
+    const prune = prunerOf(query.filter, query.range, this.#useIndexes);
+    const context = { catalogue: this.#catalogue, pool: this.#pool, prune };
     return yield* scanBatches(context, query, options);
   }
 
@@ -118,8 +156,8 @@ export class LocalStore implements Store {
     return coverage.missing[0] as MissingPart;
   }
 
-  close(): Promise<void> {
-    return this.#pool.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#indexer?.close()]);
   }
 }
 

@@ -2,7 +2,7 @@
  * The stored order: runs by time, within a run blocks by sequence, whatever directories they lie in. A segment
  * without a run is one by itself. Pure.
  */
-import type { Segment } from './catalogue.js';
+import type { Segment } from './segment.js';
 import type { Extent } from './segment-file.js';
 
 /** Segments whose blocks are merged by sequence. */

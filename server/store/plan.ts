@@ -2,10 +2,11 @@
  * What a query has to read: the extents of the catalogue in stored order, without those that time or index
  * rule out, joined to tasks small enough that queries can take turns. Pure but for the coverage it notes.
  */
-import type { Catalogue, Segment } from './catalogue.js';
+import type { Catalogue } from './catalogue.js';
 import { type CoverageBuilder, overlaps } from './coverage.js';
 import type { Piece } from './messages.js';
 import { byStamp, extentsOf, type Pruner, runsOf } from './order.js';
+import type { Segment } from './segment.js';
 import type { Extent } from './segment-file.js';
 import type { TimeRange } from './types.js';
 

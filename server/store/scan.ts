@@ -2,12 +2,13 @@
  * Runs a query: plans it, keeps a few tasks in the pool, hands their packet blocks out in stored order and
  * gathers the coverage. Holds only results on their way. A segment that goes away meanwhile is a stated gap.
  */
-import type { Catalogue, Segment } from './catalogue.js';
+import type { Catalogue } from './catalogue.js';
 import { CoverageBuilder, overlaps } from './coverage.js';
 import type { PieceResult, ScanResult } from './messages.js';
 import type { Pruner } from './order.js';
 import { type PlannedPiece, type PlannedTask, parseCursor, plan } from './plan.js';
 import type { Lane, ScanPool } from './pool.js';
+import type { Segment } from './segment.js';
 import type { Extent, Hole } from './segment-file.js';
 import type { Coverage, PacketQuery, ScanOptions, TimeRange } from './types.js';
 

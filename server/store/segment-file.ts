@@ -12,12 +12,12 @@ import {
   OPT_IF_NAME,
   OPT_IF_TSOFFSET,
   OPT_IF_TSRESOL,
+  OPT_RUN,
   PCAPNG_MAGIC,
 } from '../../proto/gen/constants.js';
 import { BLOCK_LOOK_BYTES, readBlockHeader } from './block-header.js';
 
-/** OPT_RUN of the SHB: 16 bytes run, u32 stripe, u32 stripes. */
-const OPT_RUN = 0xa002;
+/** Of OPT_RUN: 16 bytes run, u32 stripe, u32 stripes. */
 const RUN_BYTES = 24;
 const NANOSECONDS = 9;
 const HEAD_LOOK_BYTES = 64 << 10;
@@ -164,11 +164,33 @@ export class BlockChain {
   /** Up to where the file was looked through. */
   end: number;
   readonly #join: boolean;
+  /** So many extents an index knows: they stay as they are. */
+  #fixed = 0;
 
   /** Of a striped run each block is an extent, as they are merged one by one. */
   constructor(head: SegmentHead) {
     this.end = head.bytes;
     this.#join = (head.run?.stripes ?? 1) === 1;
+  }
+
+  /** Takes over what an index knows, in place of looking. */
+  seed(extents: readonly Extent[]): void {
+    for (const extent of extents) {
+      if (extent.offset > this.end) this.holes.push({ offset: this.end, bytes: extent.offset - this.end });
+      this.extents.push(extent);
+      this.end = extent.offset + extent.bytes;
+    }
+    this.#fixed = this.extents.length;
+  }
+
+  /** Extents that will not grow any more, when the file does. */
+  get closed(): number {
+    return this.#join ? Math.max(this.#fixed, this.extents.length - 1) : this.extents.length;
+  }
+
+  /** The first `count` extents are in an index from now on. */
+  fix(count: number): void {
+    this.#fixed = Math.max(this.#fixed, count);
   }
 
   /**
@@ -195,6 +217,7 @@ export class BlockChain {
     const last = this.extents.at(-1);
     const fits =
       this.#join &&
+      this.extents.length > this.#fixed &&
       last &&
       last.offset + last.bytes === block.offset &&
       last.bytes + block.bytes <= EXTENT_BYTES;

@@ -9,10 +9,10 @@ import { InterfaceTracker } from '../formats/pcapng-interfaces.js';
 import { sectionBlock, statisticsBlock } from '../formats/pcapng-writer.js';
 import { SliceInterfaces } from '../formats/slice-interfaces.js';
 import { VERSION } from '../paths.js';
-import type { Segment } from './catalogue.js';
 import { coverageText, queryText } from './describe.js';
 import type { LocalStore } from './open.js';
 import type { Batch } from './scan.js';
+import type { Segment } from './segment.js';
 import type { Coverage, PacketQuery, ScanOptions } from './types.js';
 import { nowNs } from './when.js';
 
