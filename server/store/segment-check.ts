@@ -141,7 +141,7 @@ function headerOf(bytes: Buffer): Header | null {
 /** Why the block's contents are not what its header says, or null. */
 function contentsFault(block: Buffer, header: Header): string | null {
   // 0: not computed (the kernel module leaves it to others).
-  if (header.crc !== 0 && crc32c(block.subarray(header.isbBytes)) !== header.crc)
+  if (header.crc !== 0 && crc32c(0, block.subarray(header.isbBytes)) !== header.crc)
     return 'its checksum does not match';
   let packets = 0;
   let at = header.isbBytes;
