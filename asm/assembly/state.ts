@@ -28,7 +28,7 @@ export const ABOVE_PRINTABLE: u32 = 2;
 export const ABOVE_RESPONSE: u32 = 4;
 
 /** Deepest nesting of headers followed, so that a packet of nothing but tunnels ends. */
-export const NEST_MAX: u32 = 32;
+export const NEST_MAX: u32 = 64;
 
 /** Protocols in this frame, each once however often it occurs. */
 export let seen: u32 = 0;

@@ -51,12 +51,14 @@ function namesVersion(p: usize, end: usize): bool {
 /** Longest method of WebDAV's and others' (IANA: UPDATEREDIRECTREF). */
 const METHOD_MAX: usize = 20;
 
-/** Capital letters, hyphens (of VERSION-CONTROL) and a space, or nothing more on the line. */
+/** Capital letters, hyphens (of VERSION-CONTROL), and a space before a path, `*` or http, or the line's end. */
 function isMethod(p: usize, cap: usize): bool {
   const limit = cap - p > METHOD_MAX ? p + METHOD_MAX : cap;
   const from = p;
   while (p < limit && ((byte(p) >= 0x41 && byte(p) <= 0x5a) || byte(p) == 0x2d || byte(p) == 0x5f)) p++;
-  return p < limit && p - from > 2 && (byte(p) == 0x20 || byte(p) == 0x0d);
+  if (p >= limit || p - from < 3 || cap - p < 2) return false;
+  const target = byte(p + 1);
+  return byte(p) == 0x0d || (byte(p) == 0x20 && (target == 0x2f || target == 0x2a || target == 0x68));
 }
 
 /** First eight bytes of a status line, or a registered method and the space after it. */
