@@ -134,6 +134,7 @@ export class FlowReader {
     const ipProto = kind & 0xff;
     const fragment = (kind & is.KIND_FRAGMENT) !== 0;
     const proto = fragment ? 'other' : (PROTO_NAMES[ipProto] ?? 'other');
+    const isTcp = proto === 'tcp';
     const [source, destination] = this.#addresses(place, kind);
     const [origPort, respPort] = [
       view.getUint16(entry + is.FLOW_PORTS, false),
@@ -145,7 +146,7 @@ export class FlowReader {
     const respTcpFlags = view.getUint8(entry + is.FLOW_FLAGS_B);
     const payload = (which: number, flags: number) => {
       const bytes = this.#counter(place, which);
-      return proto === 'tcp' && flags & TCP_FIN && bytes > 0 ? bytes - 1 : bytes;
+      return isTcp && flags & TCP_FIN && bytes > 0 ? bytes - 1 : bytes;
     };
     const id = view.getUint32(entry + is.FLOW_SERIAL, true);
     const parent = view.getUint32(more + is.MORE_PARENT, true);
@@ -198,16 +199,35 @@ export class FlowReader {
       lastTsNs,
       durationNs: durationNs > 0n ? durationNs : 0n,
       service: serviceText(view.getUint32(more + is.MORE_SERVICES, true)),
-      ...counts,
+      // Listed one by one: spreading costs as much as all the rest.
+      origPackets: counts.origPackets,
+      respPackets: counts.respPackets,
+      origBytes: counts.origBytes,
+      respBytes: counts.respBytes,
+      origIpBytes: counts.origIpBytes,
+      respIpBytes: counts.respIpBytes,
+      origPayloadBytes: counts.origPayloadBytes,
+      respPayloadBytes: counts.respPayloadBytes,
       origTcpFlags,
       respTcpFlags,
       connState: connState(proto, states, history, counts),
       history,
-      missedBytes: proto === 'tcp' ? this.#missed(more) : 0,
+      missedBytes: isTcp ? this.#missed(more) : 0,
       vlan: vlans & VLAN_PRESENT ? vlans & 0xfff : null,
       innerVlan: (vlans >>> 16) & VLAN_PRESENT ? (vlans >>> 16) & 0xfff : null,
       tunnelParents: parent === NO_FLOW ? [] : [this.uid(parent)],
-      ...this.#tcp(more, milestones, proto === 'tcp'),
+      synAckRttNs:
+        isTcp && (milestones & 3) === 3 ? this.#span(more + is.MORE_SYN_TS, more + is.MORE_SYN_ACK_TS) : null,
+      ackRttNs:
+        isTcp && (milestones & 7) === 7 ? this.#span(more + is.MORE_SYN_ACK_TS, more + is.MORE_ACK_TS) : null,
+      handshakeRttNs:
+        isTcp && (milestones & 7) === 7 ? this.#span(more + is.MORE_SYN_TS, more + is.MORE_ACK_TS) : null,
+      origRetransmits: isTcp ? view.getUint32(more + is.MORE_RETRANSMITS_A, true) : null,
+      respRetransmits: isTcp ? view.getUint32(more + is.MORE_RETRANSMITS_A + 4, true) : null,
+      origOutOfOrder: isTcp ? view.getUint32(more + is.MORE_DISORDERED_A, true) : null,
+      respOutOfOrder: isTcp ? view.getUint32(more + is.MORE_DISORDERED_A + 4, true) : null,
+      origZeroWindows: isTcp ? view.getUint32(more + is.MORE_ZERO_WINDOWS_A, true) : null,
+      respZeroWindows: isTcp ? view.getUint32(more + is.MORE_ZERO_WINDOWS_A + 4, true) : null,
       ended: ENDED[view.getUint8(more + is.MORE_ENDED)] ?? null,
     };
   }
@@ -251,27 +271,11 @@ export class FlowReader {
     return bytes;
   }
 
-  #tcp(more: number, milestones: number, isTcp: boolean) {
+  /** From one time to a later one; null when it is not. */
+  #span(from: number, to: number): bigint | null {
     const { view } = this.#module;
-    const is = this.#is;
-    const span = (from: number, to: number, seen: boolean) => {
-      if (!isTcp || !seen) return null;
-      const ns = view.getBigInt64(more + to, true) - view.getBigInt64(more + from, true);
-      return ns >= 0n ? ns : null;
-    };
-    const figure = (at: number, b: number) => (isTcp ? view.getUint32(more + at + b * 4, true) : null);
-    const whole = (milestones & 7) === 7;
-    return {
-      synAckRttNs: span(is.MORE_SYN_TS, is.MORE_SYN_ACK_TS, (milestones & 3) === 3),
-      ackRttNs: span(is.MORE_SYN_ACK_TS, is.MORE_ACK_TS, whole),
-      handshakeRttNs: span(is.MORE_SYN_TS, is.MORE_ACK_TS, whole),
-      origRetransmits: figure(is.MORE_RETRANSMITS_A, 0),
-      respRetransmits: figure(is.MORE_RETRANSMITS_A, 1),
-      origOutOfOrder: figure(is.MORE_DISORDERED_A, 0),
-      respOutOfOrder: figure(is.MORE_DISORDERED_A, 1),
-      origZeroWindows: figure(is.MORE_ZERO_WINDOWS_A, 0),
-      respZeroWindows: figure(is.MORE_ZERO_WINDOWS_A, 1),
-    };
+    const ns = view.getBigInt64(to, true) - view.getBigInt64(from, true);
+    return ns >= 0n ? ns : null;
   }
 }
 
