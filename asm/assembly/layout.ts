@@ -215,7 +215,7 @@ export class FlowMore {
   extentB: u32;
   ackedA: u32; // highest acknowledgment of what A sent
   ackedB: u32;
-  letters: u32; // letters noted of A, and of B 16 bits higher; OPENED
+  letters: u32; // letters noted of A (bits 0 to 8), and of B 16 bits higher; 12 to 15 and 28 tcpstream.ts; 31 OPENED
   stateA: u8; // TCP_*, the state before in the upper half
   stateB: u8;
   holesA: u8;

@@ -33,7 +33,7 @@ const SAW_SYN_ACK: u32 = 2;
 const SAW_HANDSHAKE: u32 = 4;
 export const SAW_CLOSE: u32 = 8;
 /** FlowMore.letters: SAW_HANDSHAKE again, in the line that every packet needs. */
-const OPENED: u32 = 1 << 15;
+const OPENED: u32 = 1 << 31;
 /** The first packet came from the responder. */
 export const FLIPPED: u32 = 16;
 
