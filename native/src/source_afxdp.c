@@ -137,11 +137,13 @@ static int refused(const struct source *s, const struct mode *mode, int err, str
   return fail(f, err, "%s: AF_XDP %s mode: %s; use another --xdp-mode or --ring=afpacket", name, mode->name, strerror(err));
 }
 
-// The best mode that the driver takes, or just the one asked for.
-static int choose_mode(struct afxdp *a, const struct source *s, const char *asked, struct failure *f) {
+// The best mode that the driver takes, or just the one asked for. What the kernel says it lacks is not tried.
+static int choose_mode(struct afxdp *a, const struct source *s, const char *asked, enum nic_xdp best, struct failure *f) {
+  static const int first[] = {[NIC_XDP_UNKNOWN] = ZEROCOPY, [NIC_XDP_GENERIC] = GENERIC, [NIC_XDP_NATIVE] = NATIVE,
+                              [NIC_XDP_ZEROCOPY] = ZEROCOPY};
   bool any = !asked || !strcmp(asked, "auto");
   int rc = -EINVAL;
-  for (int i = 0; i < MODES; i++) {
+  for (int i = any ? first[best] : 0; i < MODES; i++) {
     if (!any && strcmp(asked, modes[i].name)) continue;
     a->mode = &modes[i];
     rc = open_queues(a, s, a->mode);
@@ -200,7 +202,7 @@ static int afxdp_open(struct source *s, const struct options *o, struct failure 
   rc = parse_queues(a, o->queues, nic.queues, s->interface_name, f);
   if (!rc) size_frames(a, o->ring_bytes, nic.mtu);
   if (!rc) rc = xdp_prog_load(&a->prog, nic.queues, s->interface_name, f);
-  if (!rc) rc = choose_mode(a, s, o->xdp_mode, f);
+  if (!rc) rc = choose_mode(a, s, o->xdp_mode, nic.xdp, f);
   if (rc) return afxdp_close(s), rc;
   be_promiscuous(a, s);
   warn(a, s, &nic, iface.up);

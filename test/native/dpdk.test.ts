@@ -46,7 +46,7 @@ const only = (dir: string) => join(dir, readdirSync(dir)[0]!);
 async function startDpdk(device: string, args: string[], netns?: string) {
   const options = netns ? { binary, netns } : { binary };
   const probe = start(['--ring=dpdk', '--dpdk-args', vdev(device), ...quiet, ...args], options);
-  await until(() => probe.last(), 'the first ledger line');
+  await until(() => probe.last(), 'the first ledger line', 40_000);
   return probe;
 }
 
