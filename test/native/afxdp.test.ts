@@ -60,6 +60,25 @@ async function finish(probe: Running) {
   return { ...out, final: out.ledgers.at(-1)! };
 }
 
+const FILL = Buffer.alloc(2048, 'x');
+const known = new Map<number, Buffer>();
+/** Ethernet and IPv4 headers of the generator's frame of this many bytes. */
+function headers(bytes: number): Buffer {
+  const had = known.get(bytes);
+  if (had) return had;
+  const made = Buffer.from(
+    '0200000000020200000000010800450000000000400040110000' + '0a0000010a000002',
+    'hex',
+  );
+  made.writeUInt16BE(bytes - 14, 16);
+  let sum = 0;
+  for (let at = 14; at < 34; at += 2) sum += made.readUInt16BE(at);
+  sum = (sum & 0xffff) + (sum >> 16);
+  made.writeUInt16BE(~((sum & 0xffff) + (sum >> 16)) & 0xffff, 24);
+  known.set(bytes, made);
+  return made;
+}
+
 /** Of a segment: the numbers the generator wrote, in order, and the stamps in ns. */
 function frames(path: string, at = 42): { numbers: number[]; stamps: bigint[] } {
   const bytes = read(path);
@@ -67,6 +86,9 @@ function frames(path: string, at = 42): { numbers: number[]; stamps: bigint[] } 
   const stamps: bigint[] = [];
   for (let pos = 0; pos < bytes.length; pos += bytes.readUInt32LE(pos + 4)) {
     if (bytes.readUInt32LE(pos) !== 6) continue;
+    const frame = bytes.subarray(pos + 28, pos + 28 + bytes.readUInt32LE(pos + 20));
+    assert.ok(frame.subarray(0, 34).equals(headers(frame.length)), 'headers as they were sent');
+    assert.ok(frame.subarray(at + 4).equals(FILL.subarray(0, frame.length - at - 4)), 'and what follows');
     numbers.push(bytes.readUInt32BE(pos + 28 + at));
     stamps.push((BigInt(bytes.readUInt32LE(pos + 12)) << 32n) | BigInt(bytes.readUInt32LE(pos + 16)));
   }
