@@ -175,9 +175,10 @@ function match(number: u32, s: Sighting): u32 {
   const kind = s.kind;
   if (entry.kind != kind) return 0;
   if ((kind & 0xf00) != 0x400) return match6(entry, moreAt(number), s);
-  if (entry.addrs == s.k0 && entry.ports == s.ports) return 1;
-  if (kind & KIND_ONE_WAY) return 0;
-  return entry.addrs == rotl<u64>(s.k0, 32) && entry.ports == rotl<u32>(s.ports, 16) ? 2 : 0;
+  // Which way a packet runs cannot be foretold: computed without a branch.
+  const along = u32(entry.addrs == s.k0) & u32(entry.ports == s.ports);
+  const back = u32(entry.addrs == rotl<u64>(s.k0, 32)) & u32(entry.ports == rotl<u32>(s.ports, 16));
+  return along | (select<u32>(0, back & ~along, (kind & KIND_ONE_WAY) != 0) << 1);
 }
 
 function match6(entry: FlowEntry, more: FlowMore, s: Sighting): u32 {

@@ -13,6 +13,8 @@
 #include "clock.h"
 
 #define BLOCK_BYTES_MAX (1u << 20)
+#define BLOCK_BYTES_GOOD (1u << 17)  // takes any GSO frame whole
+#define BLOCKS_GOOD 64               // one is used up each RETIRE_MS, however few packets come: 64 last 0.6 s
 
 static struct tpacket_block_desc *block_at(const struct packet_ring *r, uint32_t block) {
   return (struct tpacket_block_desc *)(r->map + (size_t)block * r->block_bytes);
@@ -32,6 +34,7 @@ static int map_ring(struct packet_ring *r, const char *name, uint64_t bytes, str
   if (setsockopt(r->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version))
     return fail(f, errno, "%s: TPACKET_V3: %s; needs Linux 3.2 or newer", name, strerror(errno));
   r->block_bytes = BLOCK_BYTES_MAX;
+  while (r->block_bytes > BLOCK_BYTES_GOOD && r->block_bytes > bytes / BLOCKS_GOOD) r->block_bytes /= 2;
   while (r->block_bytes > bytes / 4) r->block_bytes /= 2;
   r->blocks = (uint32_t)(bytes / r->block_bytes);
   struct tpacket_req3 req = {.tp_block_size = r->block_bytes,

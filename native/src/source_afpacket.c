@@ -51,7 +51,7 @@ struct afpacket {
   struct packet_ring ring[RINGS_MAX];
   struct leases leases;
   uint32_t joined[LEASES_MAX][RINGS_MAX];  // ring block each lease uses, of each ring
-  uint64_t held_since_ns;                  // monotonic; 0: nothing is held back
+  uint64_t held_since_ns;                  // monotonic; 0: the merge goes on by its rule
   bool stopping;
   uint64_t settled_ns, drain_until_ns;
 };
@@ -188,6 +188,7 @@ static bool drained(struct source *s) {
 struct step {
   struct packet_ring *ring;
   uint64_t until_ns, held_until_ns;
+  bool forced;  // against the rule, because it is overdue
 };
 
 static struct step next_step(struct afpacket *a, uint64_t now_ns, bool overdue) {
@@ -210,10 +211,11 @@ static struct step next_step(struct afpacket *a, uint64_t now_ns, bool overdue) 
       second_ns = ts_ns;
     }
   }
-  if (a->rings == 1) return (struct step){first, UINT64_MAX, UINT64_MAX};
-  if (first && first_ns > bound_ns && !overdue) return (struct step){NULL, 0, first_ns + HOLD_NS};
-  if (overdue || second_ns < bound_ns) bound_ns = second_ns;
-  return (struct step){first, bound_ns, UINT64_MAX};
+  if (a->rings == 1) return (struct step){.ring = first, .until_ns = UINT64_MAX, .held_until_ns = UINT64_MAX};
+  bool early = first && first_ns > bound_ns;
+  if (early && !overdue) return (struct step){.held_until_ns = first_ns + HOLD_NS};
+  uint64_t until_ns = early || second_ns < bound_ns ? second_ns : bound_ns;
+  return (struct step){.ring = first, .until_ns = until_ns, .held_until_ns = UINT64_MAX, .forced = early};
 }
 
 // Waits for rings that have nothing to show; the others would wake us at once, for nothing.
@@ -257,11 +259,9 @@ static int collect(struct afpacket *a, uint32_t *joined, struct packet *out, uin
     else if (joined[i] != step.ring->at)
       break;
     n += packet_ring_show(step.ring, out + n, SOURCE_BATCH - n, step.until_ns);
+    if (!step.forced) a->held_since_ns = 0;
   }
-  if (*held_until_ns == UINT64_MAX)
-    a->held_since_ns = 0;
-  else if (!a->held_since_ns)
-    a->held_since_ns = clock_monotonic_ns();
+  if (n == 0 && *held_until_ns != UINT64_MAX && !a->held_since_ns) a->held_since_ns = clock_monotonic_ns();
   return n;
 }
 

@@ -297,7 +297,7 @@ static uint64_t take_stamp(uint8_t *frame, const struct clocks *c) {
 
 static int show(struct afxdp *a, struct xsk *x, struct lease *l, struct packet *out) {
   struct clocks clocks = read_clocks();
-  uint32_t at, n = xsk_ring_cons__peek(&x->rx, SOURCE_BATCH, &at);
+  uint32_t at = 0, n = xsk_ring_cons__peek(&x->rx, SOURCE_BATCH, &at);
   *l = (struct lease){.queue = (uint32_t)(x - a->queue), .frames = n};
   for (uint32_t i = 0; i < n; i++) {
     const struct xdp_desc *d = xsk_ring_cons__rx_desc(&x->rx, at + i);

@@ -14,22 +14,21 @@ struct sim_store {
 struct sim_store *sim_store_open(const char *dir, const struct sim_plan *plan, struct pool *pool) {
   struct sim_store *s = calloc(1, sizeof *s);
   SIM_CHECK(s, "no memory");
-  struct segment_plan *segments = &s->writer.segment.plan;
-  segments->rotate_bytes = plan->rotate_bytes;
+  struct writer_plan stores = {.stores = {dir}, .stores_count = 1, .interface = "sim", .rotate_bytes = plan->rotate_bytes};
   struct failure f = {0};
-  struct section section = {.application = "sim", .interface_name = "sim", .linktype = RT_LINKTYPE_ETHERNET, .snaplen = 65535};
+  static const uint8_t run_id[RUN_ID_BYTES] = {1};
+  struct section section = {.run_id = run_id, .application = "sim", .interface_name = "sim", .linktype = RT_LINKTYPE_ETHERNET, .snaplen = 65535};
   uint32_t n = (uint32_t)pcapng_section(s->section, sizeof s->section, &section);
   n += pcapng_pad(s->section + n, n, RT_BLOCK_ALIGN_BYTES);
-  int rc = segment_plan_store(segments, dir, "sim", &f);
-  if (!rc) rc = writer_open(&s->writer, pool, s->section, n, NULL, &f);
+  int rc = writer_open(&s->writer, pool, &stores, s->section, n, &f);
   SIM_CHECK(rc == 0, "writer_open: %s", f.text);
   s->writer.stopping = &s->stopping;
   return s;
 }
 
 void sim_store_start(struct sim_store *s) { SIM_CHECK(writer_start(&s->writer) == 0, "no thread"); }
-const _Atomic uint64_t *sim_store_stored(struct sim_store *s) { return &s->writer.stored; }
-const _Atomic uint64_t *sim_store_drops(struct sim_store *s) { return &s->writer.store_drops; }
+const _Atomic uint64_t *sim_store_stored(struct sim_store *s) { return &s->writer.dispatch.stored; }
+const _Atomic uint64_t *sim_store_drops(struct sim_store *s) { return &s->writer.dispatch.store_drops; }
 
 void sim_store_finish(struct sim_store *s, uint64_t *stored, uint64_t *drops) {
   writer_join(&s->writer);
