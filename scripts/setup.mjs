@@ -35,6 +35,8 @@ const TEST_PACKAGES = [
   ...['tshark', 'tcpdump', 'iproute2', 'e2fsprogs', 'chromium'],
   // The kernel module's guest, and the checkers of its source and protocol.
   ...['qemu-system-x86', 'busybox-static', 'cpio', 'libelf1', 'sparse', 'spin'],
+  // DPDK, its virtual devices included: the probe's optional source.
+  'libdpdk-dev',
   // The engine as plain C, for the example, and under AddressSanitizer.
   ...['wabt', 'clang-14', 'libclang-rt-14-dev'],
 ];

@@ -37,6 +37,7 @@
 #define GATHER_FRAME_NS 33u
 #define GATHER_NS_MIN 50000ull
 #define BUSY_NS 50000ull
+#define PREDECESSOR_NS NS_PER_S
 #define STAMP_AGE_MAX_NS (60 * NS_PER_S)  // an older one is no stamp but what the driver left there
 
 struct mode {
@@ -119,6 +120,14 @@ static int open_queues(struct afxdp *a, const struct source *s, const struct mod
   return rc;
 }
 
+// The kernel gives a queue back some moments after its last user has ended: a recorder started again at once waits.
+static int open_patiently(struct afxdp *a, const struct source *s, const struct mode *mode) {
+  uint64_t until_ns = clock_monotonic_ns() + PREDECESSOR_NS;
+  int rc;
+  while ((rc = open_queues(a, s, mode)) == -EBUSY && clock_monotonic_ns() < until_ns) clock_sleep_ns(10 * NS_PER_MS);
+  return rc;
+}
+
 static int refused(const struct source *s, const struct mode *mode, int err, struct failure *f) {
   const char *name = s->interface_name;
   struct nic nic;
@@ -137,14 +146,16 @@ static int refused(const struct source *s, const struct mode *mode, int err, str
   return fail(f, err, "%s: AF_XDP %s mode: %s; use another --xdp-mode or --ring=afpacket", name, mode->name, strerror(err));
 }
 
-// The best mode that the driver takes, or just the one asked for.
-static int choose_mode(struct afxdp *a, const struct source *s, const char *asked, struct failure *f) {
+// The best mode that the driver takes, or just the one asked for. What the kernel says it lacks is not tried.
+static int choose_mode(struct afxdp *a, const struct source *s, const char *asked, enum nic_xdp best, struct failure *f) {
+  static const int first[] = {[NIC_XDP_UNKNOWN] = ZEROCOPY, [NIC_XDP_GENERIC] = GENERIC, [NIC_XDP_NATIVE] = NATIVE,
+                              [NIC_XDP_ZEROCOPY] = ZEROCOPY};
   bool any = !asked || !strcmp(asked, "auto");
   int rc = -EINVAL;
-  for (int i = 0; i < MODES; i++) {
+  for (int i = any ? first[best] : 0; i < MODES; i++) {
     if (!any && strcmp(asked, modes[i].name)) continue;
     a->mode = &modes[i];
-    rc = open_queues(a, s, a->mode);
+    rc = open_patiently(a, s, a->mode);
     if (!rc || rc == -EBUSY || rc == -EPERM || rc == -ENOBUFS || rc == -ENOMEM) break;  // no mode would help
     if (any) log_verbose("%s: AF_XDP %s mode: %s", s->interface_name, a->mode->name, strerror(-rc));
   }
@@ -179,6 +190,12 @@ static void warn(const struct afxdp *a, const struct source *s, const struct nic
 static void afxdp_close(struct source *s) {
   struct afxdp *a = s->state;
   if (!a) return;
+  for (uint32_t i = 0; i < a->queues && a->queue[i].socket; i++) {
+    const struct xdp_statistics *x = &a->queue[i].statistics;
+    log_verbose("%s: queue %u: rx_dropped %llu, rx_ring_full %llu, rx_fill_ring_empty_descs %llu, rx_invalid_descs %llu",
+                s->interface_name, a->queue[i].queue, (unsigned long long)x->rx_dropped, (unsigned long long)x->rx_ring_full,
+                (unsigned long long)x->rx_fill_ring_empty_descs, (unsigned long long)x->rx_invalid_descs);
+  }
   close_queues(a);
   xdp_prog_unload(&a->prog);
   if (a->promiscuous >= 0) close(a->promiscuous);
@@ -200,7 +217,7 @@ static int afxdp_open(struct source *s, const struct options *o, struct failure 
   rc = parse_queues(a, o->queues, nic.queues, s->interface_name, f);
   if (!rc) size_frames(a, o->ring_bytes, nic.mtu);
   if (!rc) rc = xdp_prog_load(&a->prog, nic.queues, s->interface_name, f);
-  if (!rc) rc = choose_mode(a, s, o->xdp_mode, f);
+  if (!rc) rc = choose_mode(a, s, o->xdp_mode, nic.xdp, f);
   if (rc) return afxdp_close(s), rc;
   be_promiscuous(a, s);
   warn(a, s, &nic, iface.up);
@@ -327,7 +344,7 @@ static void afxdp_stop(struct source *s) {
 static void tell_oversized(struct afxdp *a, const struct source *s, uint64_t oversized) {
   if (oversized <= a->oversized) return;
   a->oversized = oversized;
-  alarm_raise(ALARM_OVERSIZED, "%s: %llu frames over %u bytes, too large for AF_XDP, lost so far; use --ring=afpacket, or "
+  alarm_raise(ALARM_OVERSIZED, "%s: %llu frame(s) over %u bytes, too large for AF_XDP, lost so far; use --ring=afpacket, or "
                                "ethtool -K %s gro off lro off", s->interface_name, (unsigned long long)oversized,
               a->frame_bytes - XSK_HEADROOM_BYTES, s->interface_name);
 }

@@ -13,7 +13,7 @@
 #include "source.h"
 
 #define PLUGIN "ringtap-dpdk.so"
-#define HOW_TO_GET_IT "apt-get install libdpdk-dev dpdk, then build again"
+#define HOW_TO_GET_IT "apt-get install libdpdk-dev, then build again"
 
 // Beside the executable, never from a search path: it runs with our rights.
 static int plugin_path(char path[PATH_MAX]) {

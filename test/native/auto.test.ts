@@ -34,7 +34,7 @@ live(
     assert.match(why, /afxdp on vb: the machine does not use it, and driver veth has native XDP$/);
     const args = ['-i', 'vb', '--ring=auto', '-w', '/dev/null', '--stats-interval', '0.1'];
     const probe = start(args, { netns });
-    await until(() => probe.last(), 'the first ledger line');
+    await until(() => probe.last(), 'the first ledger line', 40_000);
     await generate(netns, 1000, 20000, 100);
     await until(() => probe.last()!.stored + probe.last()!.in_flight === 1000, 'all packets');
     probe.child.kill('SIGINT');
@@ -76,7 +76,7 @@ live('AF_XDP that cannot be had: AF_PACKET, and why', async () => {
   if (!nativeXdp(netns)) return console.log('SKIP auto falls back: no native XDP on veth here');
   const args = ['-i', 'vb', '--ring=afxdp', '-w', '/dev/null', '--stats-interval', '0.1'];
   const first = start(args, { netns });
-  await until(() => first.last(), 'the first ledger line');
+  await until(() => first.last(), 'the first ledger line', 40_000);
   const { source, why } = choose(netns, 'vb');
   assert.is(source, 'afpacket');
   assert.match(why, /XDP program \d+ is attached to it/);

@@ -46,7 +46,7 @@ const only = (dir: string) => join(dir, readdirSync(dir)[0]!);
 async function startDpdk(device: string, args: string[], netns?: string) {
   const options = netns ? { binary, netns } : { binary };
   const probe = start(['--ring=dpdk', '--dpdk-args', vdev(device), ...quiet, ...args], options);
-  await until(() => probe.last(), 'the first ledger line');
+  await until(() => probe.last(), 'the first ledger line', 40_000);
   return probe;
 }
 
@@ -104,6 +104,27 @@ dpdk('net_af_packet: a stripped tag is put back; a filter and snaplen work', asy
   const rows = tsharkFields(only(dir), ['vlan.id', 'frame.len', 'frame.cap_len']);
   assert.equal(rows.slice(-3), Array(3).fill(['', '100', '60']));
   assert.ok(rows.slice(0, -3).every((row) => row.join() === '77,100,60'));
+});
+
+// A driver that counts: what came while nobody polled is stored or in imissed, to the packet.
+dpdk('net_af_xdp: overflow is counted exactly, and an alarm', async () => {
+  const netns = makeNetns('f');
+  const device = vdev('net_af_xdp0,iface=vb');
+  const check = run(['--check', '--ring=dpdk', '--dpdk-args', device, '-B', '16384'], { binary, netns });
+  if (check.code !== 0) return console.log(`SKIP net_af_xdp: ${check.stdout}`);
+  const dir = scratch();
+  const probe = await startDpdk('net_af_xdp0,iface=vb', ['--store', dir], netns);
+  await generate(netns, 100, 10000, 100);
+  process.kill(probe.child.pid!, 'SIGSTOP');
+  const sent = 100 + (await generate(netns, 20_000, 0, 100));
+  process.kill(probe.child.pid!, 'SIGCONT');
+  await until(() => probe.last()!.ring_received === sent, 'all received or counted');
+  await until(() => probe.last()!.alarms.some((text) => /ring overflowed/.test(text)), 'the alarm');
+  probe.child.kill('SIGINT');
+  const final = (await probe.end).ledgers.at(-1)!;
+  assert.equal([imbalance(final), final.ring_received], ['', sent]);
+  assert.ok(final.ring_drops! > 1000 && final.stored > 100, `${final.ring_drops} of ${sent}`);
+  assert.is(countPackets(only(dir)).capinfos, final.stored);
 });
 
 dpdk('net_pcap: the very packets of the file', async () => {

@@ -207,12 +207,17 @@ export function tsharkFields(path: string, fields: string[], more: string[] = []
     .map((line) => line.split('\t'));
 }
 
+const namespaces: string[] = [];
+process.on('exit', () => {
+  for (const name of namespaces) spawnSync('ip', ['netns', 'del', name]);
+});
+
 /** A namespace with the veth pair va -> vb, both up and quiet. Removed at exit. */
 export function makeNetns(letter: string): string {
   const name = `rt${process.pid}${letter}`;
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   ip('netns', 'add', name);
-  process.on('exit', () => spawnSync('ip', ['netns', 'del', name]));
+  namespaces.push(name);
   const quiet = 'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$f; done';
   ip('netns', 'exec', name, 'sh', '-c', quiet);
   ip('-n', name, 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');
