@@ -11,7 +11,7 @@ void block_reset(struct block *b, uint64_t seq) {
   b->seq = seq;
   b->packets = b->wire_bytes = b->last_ts_ns = 0;
   b->first_ts_ns = UINT64_MAX;
-  b->rotate_after = b->last = false;
+  b->rotate_after = b->last = b->finalized = false;
   atomic_store_explicit(&b->committed, 0, memory_order_relaxed);  // ours alone now
 }
 

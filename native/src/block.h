@@ -66,6 +66,7 @@ struct block {
   _Atomic uint64_t committed;  // packets copied; release by workers (A), acquire by the sequencer (B)
   bool rotate_after;     // the writer starts a new segment behind this block
   bool last;             // nothing follows
+  bool finalized;        // block_finalize has been; the drives'
 };
 
 void block_reset(struct block *b, uint64_t seq);

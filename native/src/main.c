@@ -14,9 +14,11 @@
 #include "batch_queue.h"
 #include "capture.h"
 #include "clock.h"
+#include "confine.h"
 #include "cpus.h"
 #include "iface.h"
 #include "preflight.h"
+#include "privileges.h"
 #include "stream.h"
 #include "uplink.h"
 #include "writer.h"
@@ -38,6 +40,7 @@ struct probe {
   struct uplink *uplink;  // NULL without a gateway
   bool uplink_stuck;      // in the resolver, at the end of the run
   bool records;
+  uint8_t run_id[RUN_ID_BYTES];  // in its files and on the uplink
   char name[256], hardware[72], os[256];
   uint8_t section[SECTION_BYTES_MAX], uplink_section[SECTION_BYTES_MAX];
   uint32_t section_bytes;
@@ -77,25 +80,25 @@ static size_t make_section(const struct probe *p, uint8_t *out, uint32_t snaplen
                       .interface_description = p->source.description,
                       .filter = p->options.filter,
                       .linktype = p->source.linktype,
-                      .snaplen = snaplen};
+                      .snaplen = snaplen,
+                      .run_id = p->run_id};
   return pcapng_section(out, SECTION_BYTES_MAX, &s);
 }
 
 static int open_output(struct probe *p, struct failure *f) {
   const struct options *o = &p->options;
-  struct segment_plan *plan = &p->writer.segment.plan;
-  const char *stream = NULL;
-  *plan = (struct segment_plan){.rotate_bytes = o->rotate_bytes, .rotate_ns = o->rotate_ns, .keep = (uint32_t)o->keep_files};
-  int rc = 0;
-  if (o->store)
-    rc = segment_plan_store(plan, o->store, p->source.interface_name, f);
-  else if (!strcmp(o->write_path, "-") || stream_is_special(o->write_path))
-    stream = o->write_path;
-  else
-    rc = segment_plan_file(plan, o->write_path, f);
-  if (!rc) rc = pool_init(&p->pool, (uint32_t)o->pool_blocks, (uint32_t)o->block_bytes, f);
-  if (!rc) rc = writer_open(&p->writer, &p->pool, p->section, p->section_bytes, stream, f);
-  return rc;
+  struct writer_plan plan = {.interface = p->source.interface_name,
+                             .stores_count = o->stores_count,
+                             .rotate_bytes = o->rotate_bytes,
+                             .rotate_ns = o->rotate_ns,
+                             .keep = (uint32_t)o->keep_files,
+                             .retain = o->retain};
+  memcpy(plan.stores, o->stores, sizeof o->stores);
+  if (!o->store && (!strcmp(o->write_path, "-") || stream_is_special(o->write_path)))
+    plan.stream = o->write_path;
+  else if (!o->store)
+    plan.file = o->write_path;
+  return writer_open(&p->writer, &p->pool, &plan, p->section, p->section_bytes, f);
 }
 
 static int open_uplink(struct probe *p, struct failure *f) {
@@ -113,8 +116,7 @@ static int open_uplink(struct probe *p, struct failure *f) {
                         .started_ts_ns = p->started_ts_ns};
   uint32_t snaplen = o->uplink_snaplen && o->uplink_snaplen < o->snaplen ? o->uplink_snaplen : o->snaplen;
   hello.section_bytes = make_section(p, p->uplink_section, snaplen);
-  if (getrandom(hello.run_id, sizeof hello.run_id, 0) != sizeof hello.run_id)
-    return fail(f, EIO, "no random bytes for the run's id");
+  memcpy(hello.run_id, p->run_id, sizeof hello.run_id);
   return uplink_open(&p->uplink, &p->tap, o->gateway, o->token_file, &hello, f);
 }
 
@@ -140,6 +142,12 @@ static int open_filter(struct probe *p, struct failure *f) {
   return filter_compile(&p->capture.filter, o->filter, p->source.linktype, o->snaplen, f);
 }
 
+// The source is open; files are made by whoever is to own them.
+static int drop_privileges(struct probe *p, struct failure *f) {
+  privileges_prepare();
+  return privileges_drop(p->options.user, !strcmp(p->source.ops->name, "afxdp"), f);
+}
+
 static int open_all(struct probe *p, struct failure *f) {
   struct options *o = &p->options;
   uint32_t most = block_snaplen_max((uint32_t)o->block_bytes);
@@ -154,12 +162,16 @@ static int open_all(struct probe *p, struct failure *f) {
   if (!rc) rc = open_source(p, f);
   if (!rc) rc = open_stats(p, f);
   if (!rc) rc = open_filter(p, f);
+  if (!rc) rc = drop_privileges(p, f);
   if (rc) return rc;
   p->started_ts_ns = clock_realtime_ns();
   name_machine(p);
+  if (getrandom(p->run_id, sizeof p->run_id, 0) != sizeof p->run_id)
+    return fail(f, EIO, "no random bytes for the run's id; wait for the machine to have started");
   size_t n = make_section(p, p->section, o->snaplen);
   p->section_bytes = (uint32_t)n + pcapng_pad(p->section + n, n, RT_BLOCK_ALIGN_BYTES);
   if (o->gateway) rc = open_uplink(p, f);  // before any file: a wrong URL leaves nothing behind
+  if (!rc && p->records) rc = pool_init(&p->pool, (uint32_t)o->pool_blocks, (uint32_t)o->block_bytes, f);
   if (!rc && p->records) rc = open_output(p, f);
   return rc;
 }
@@ -191,18 +203,18 @@ static int start_all(struct probe *p) {
   c->arg = p;
   atomic_init(&c->if_drops, p->source.ifindex ? 0 : LEDGER_UNKNOWN);
   p->main_thread = pthread_self();
-  cpus_pin_others(&p->cpus);
   int rc = 0;
   if (p->records) {
     c->pool = &p->pool;
-    c->stored = &p->writer.stored;
-    c->store_drops = &p->writer.store_drops;
+    c->stored = &p->writer.dispatch.stored;
+    c->store_drops = &p->writer.dispatch.store_drops;
     p->writer.stopping = &c->stop;
     p->writer.on_reader_gone = reader_gone;
     p->writer.arg = p;
+    cpus_enter_writer(&p->cpus);
     rc = writer_start(&p->writer);
-    if (!rc) cpus_pin_writer(&p->cpus, p->writer.thread);
   }
+  cpus_enter_others(&p->cpus);
   if (p->uplink) c->tap = &p->tap;
   if (!rc && p->uplink) rc = uplink_start(p->uplink);
   if (!rc) rc = capture_start(c);
@@ -232,17 +244,18 @@ static void watch_drops(struct probe *p) {
   struct accounts a;
   capture_accounts(&p->capture, &a);
   raise_drops(p, &a);
+  if (p->records) writer_watch(&p->writer);
 }
 
 static void read_writer(struct probe *p, struct ledger *l) {
-  l->stored_bytes = atomic_load(&p->writer.stored_bytes);
+  l->stored_bytes = atomic_load(&p->writer.dispatch.stored_bytes);
   l->segments = atomic_load(&p->writer.segments);
   l->pool_blocks = p->pool.count;
   l->pool_free = spsc_count(&p->pool.free);
   writer_path(&p->writer, l->segment);
   if (!l->final) return;
-  l->a.stored = atomic_load(&p->writer.stored);
-  l->a.store_drops = atomic_load(&p->writer.store_drops);
+  l->a.stored = atomic_load(&p->writer.dispatch.stored);
+  l->a.store_drops = atomic_load(&p->writer.dispatch.store_drops);
 }
 
 static void make_ledger(struct probe *p, struct ledger *l, bool final) {
@@ -430,6 +443,7 @@ int main(int argc, char **argv) {
   sigset_t signals;
   block_signals(&signals, 1);  // asked too early: answered once the run has begun
   int rc = open_all(p, &f);
+  if (!rc) rc = confine(p->options.seccomp, &f);
   if (rc) return complain(&f);
   block_signals(&signals, 4);  // from here on they are read by run(), and by no other thread
   watch_interface(p);

@@ -15,7 +15,7 @@
 #include "constants.h"
 #include "pcapng.h"
 
-enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32 };
+enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32, AGE, FLOOR, SECCOMP };
 
 struct spec {
   const char *name;
@@ -31,7 +31,10 @@ struct spec {
 static const struct spec specs[] = {
     {"interface", 'i', TEXT, AT(interface), 0, "NAME", "capture on this interface (default: the default route's)"},
     {"write", 'w', TEXT, AT(write_path), 0, "FILE", "write pcapng to FILE, - for stdout"},
-    {"store", 0, TEXT, AT(store), 0, "DIR", "write segments into DIR"},
+    {"store", 0, TEXT, AT(store), 0, "DIR[,DIR]", "write segments, striped over the drives; null: nowhere"},
+    {"retain-bytes", 0, BYTES, AT(retain.bytes), 1, "BYTES", "delete the oldest segments beyond that size"},
+    {"retain-age", 0, AGE, AT(retain.age_ns), 0, "AGE", "delete segments older than 90, 10m, 12h or 7d"},
+    {"free-floor", 0, FLOOR, AT(retain), 0, "SIZE", "keep SIZE or N% of the drive free (5%, at most 4G)"},
     {"snaplen", 's', U32, AT(snaplen), 0, "N", "bytes kept of each packet (262144)"},
     {"filter", 'f', FILTER, AT(filter), 0, "EXPR", "capture filter, as trailing words too; see pcap-filter(7)"},
     {"count", 'c', COUNT, AT(count), 0, "N", "end after N recorded packets"},
@@ -57,6 +60,8 @@ static const struct spec specs[] = {
     {"uplink-pps", 0, U32, AT(uplink_pps), 0, "N", "packets/s on the uplink, the rest sampled out (100000)"},
     {"stats", 0, TEXT, AT(stats_path), 0, "FILE", "ledger lines go to FILE instead of stderr"},
     {"stats-interval", 0, SECONDS, AT(stats_ns), 0, "S", "seconds between ledger lines, 0: only the last (1)"},
+    {"user", 0, TEXT, AT(user), 0, "NAME", "go on as this user once the source is open"},
+    {"seccomp", 0, SECCOMP, AT(seccomp), 0, "MODE", "on, off or log: allow only the system calls it needs"},
     {"config", 0, TEXT, AT(config_path), 0, "FILE", "read `long-name=value` lines first"},
     {"list-interfaces", 'D', FLAG, AT(list_interfaces), 0, NULL, "print interfaces as JSON lines"},
     {"check", 0, FLAG, AT(check), 0, NULL, "only try source, filter and output; one JSON line"},
@@ -84,7 +89,10 @@ void options_help(void) {
 static int bad(const struct spec *s, const char *value, struct failure *f) {
   static const char *const wants[] = {[COUNT] = "a whole number", [U32] = "a whole number below 2^32",
                                       [BYTES] = "a size such as 64, 512K, 4M or 1G", [SECONDS] = "seconds such as 0.5",
-                                      [SPEED] = "a number such as 1, 2.5 or 0"};
+                                      [SPEED] = "a number such as 1, 2.5 or 0",
+                                      [AGE] = "an age such as 90, 10m, 12h or 7d",
+                                      [FLOOR] = "a size such as 4G or a share such as 5%",
+                                      [SECCOMP] = "on, off or log"};
   return fail(f, 0, "--%s: \"%s\" is not %s", s->name, value, wants[s->kind]);
 }
 
@@ -112,6 +120,35 @@ static bool parse_real(const char *text, double max, double *out) {
   if (!isdigit((unsigned char)*text) && *text != '.') return false;
   *out = strtod(text, &end);
   return !*end && isfinite(*out) && *out >= 0 && *out <= max;
+}
+
+static bool parse_age(const char *text, uint64_t *out) {
+  static const struct {
+    char suffix;
+    uint64_t seconds;
+  } units[] = {{0, 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+  char *end;
+  uint64_t n;
+  if (!parse_whole(text, &n, &end) || (*end && end[1])) return false;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+    if (units[i].suffix == *end) return !__builtin_mul_overflow(n, units[i].seconds * NS_PER_S, out);
+  return false;
+}
+
+static bool parse_floor(const char *text, struct retention_limits *out) {
+  char number[32];
+  size_t n = strlen(text);
+  double percent;
+  if (!n || text[n - 1] != '%') {
+    out->floor_percent = 0;
+    return parse_bytes(text, 1, &out->floor_bytes);
+  }
+  if (n >= sizeof number) return false;
+  snprintf(number, sizeof number, "%.*s", (int)n - 1, text);
+  if (!parse_real(number, 90, &percent)) return false;
+  out->floor_percent = percent;
+  out->floor_bytes = 0;
+  return true;
 }
 
 static int set_ring(struct options *o, const char *value, struct failure *f) {
@@ -165,6 +202,13 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
       return parse_real(value, 1e6, (double *)field) ? 0 : bad(s, value, f);
     case RING:
       return set_ring(o, value, f);
+    case AGE:
+      return parse_age(value, (uint64_t *)field) ? 0 : bad(s, value, f);
+    case FLOOR:
+      return parse_floor(value, (struct retention_limits *)field) ? 0 : bad(s, value, f);
+    case SECCOMP:
+      *(const char **)field = value;
+      return !strcmp(value, "on") || !strcmp(value, "off") || !strcmp(value, "log") ? 0 : bad(s, value, f);
     case FILTER:
       o->filter[0] = 0;
       return append_filter(o, value, f);
@@ -176,6 +220,15 @@ int options_set(struct options *o, const char *name, const char *value, struct f
   for (int i = 0; i < SPECS; i++)
     if (!strcmp(specs[i].name, name)) return set(o, &specs[i], value, f);
   return fail(f, 0, "--%s: unknown option; see ringtapd --help", name);
+}
+
+const char *options_name(size_t index, const char **sample) {
+  static const char *const samples[] = {[TEXT] = "text", [COUNT] = "20", [BYTES] = "1M", [SECONDS] = "2.5", [SPEED] = "1.5",
+                                        [RING] = "synth", [FILTER] = "tcp port 80", [U32] = "100", [AGE] = "7d",
+                                        [FLOOR] = "10%", [SECCOMP] = "log"};
+  if (index >= SPECS) return NULL;
+  *sample = specs[index].kind == FLAG ? NULL : samples[specs[index].kind];
+  return specs[index].name;
 }
 
 static void defaults(struct options *o) {
@@ -191,6 +244,7 @@ static void defaults(struct options *o) {
       .uplink_snaplen = RT_UPLINK_SNAPLEN_DEFAULT,
       .uplink_pps = 100000,
       .stats_ns = NS_PER_S,
+      .retain = {.floor_percent = 5, .floor_bytes = 4ull << 30},
   };
 }
 
@@ -220,10 +274,23 @@ static int check_threads(struct options *o, struct failure *f) {
   return 0;
 }
 
+static int split_stores(struct options *o, struct failure *f) {
+  o->stores_count = 0;
+  if (!o->store || !strcmp(o->store, "null")) return 0;
+  if (strlen(o->store) >= sizeof o->stores_text) return fail(f, 0, "--store: too long; use shorter paths");
+  char *text = strcpy(o->stores_text, o->store), *dir;
+  while ((dir = strsep(&text, ","))) {
+    if (!*dir) return fail(f, 0, "--store: an empty name between commas; write DIR,DIR");
+    for (uint32_t i = 0; i < o->stores_count; i++)
+      if (!strcmp(o->stores[i], dir)) return fail(f, 0, "--store: %s is named twice; name each directory once", dir);
+    if (o->stores_count == STORES_MAX) return fail(f, 0, "--store: more than %u directories; name fewer", STORES_MAX);
+    o->stores[o->stores_count++] = dir;
+  }
+  return 0;
+}
+
 static int check_outputs(struct options *o, struct failure *f) {
   if (o->write_path && o->store) return fail(f, 0, "-w and --store: use one of them");
-  if (o->store && strchr(o->store, ','))
-    return fail(f, 0, "--store: striping over several directories is not built in yet; name one");
   if (!o->write_path && !o->store && !o->gateway && !o->check)
     return fail(f, 0, "nothing to do: name a file with -w, a directory with --store or a gateway with --gateway");
   bool rotates = o->rotate_bytes || o->rotate_ns;
@@ -250,6 +317,7 @@ static int validate(struct options *o, struct failure *f) {
   if (!rc) rc = check_source(o, f);
   if (!rc) rc = check_threads(o, f);
   if (!rc) rc = check_outputs(o, f);
+  if (!rc) rc = split_stores(o, f);
   // Short files want blocks that fit into them.
   uint64_t fits = o->rotate_bytes < 128u << 10 ? 64u << 10 : (o->rotate_bytes - SECTION_BYTES_MAX) / 4096 * 4096;
   if (o->rotate_bytes && o->block_bytes > fits) o->block_bytes = fits;

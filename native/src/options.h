@@ -7,7 +7,10 @@
 
 #include "log.h"
 
+#include "retention.h"
+
 #define FILTER_BYTES_MAX 4096
+#define STORES_MAX 16u
 
 struct options {
   const char *interface, *read_path, *write_path, *store, *synth;
@@ -31,8 +34,14 @@ struct options {
   uint32_t uplink_snaplen, uplink_pps;
   const char *stats_path;
   uint64_t stats_ns;
+  struct retention_limits retain;
+  const char *user, *seccomp;  // seccomp: on | off | log, NULL: as this build and machine can
   bool list_interfaces, check, version, help, verbose, exit_with_parent;
   bool flush_given;
+  // Made of `store` by options_parse:
+  const char *stores[STORES_MAX];
+  uint32_t stores_count;  // 0 with `store`: "null", nothing is kept
+  char stores_text[FILTER_BYTES_MAX];
   char config_text[4 * FILTER_BYTES_MAX];  // values read from --config
   size_t config_used;
 };
@@ -43,4 +52,6 @@ int options_parse(struct options *o, int argc, char **argv, struct failure *f);
 // Sets one option by its long name, as a line `name=value` of a --config file does.
 int options_set(struct options *o, const char *name, const char *value, struct failure *f);
 void options_help(void);
+// The long names of all options, NULL at the end; `*sample` is a value it accepts, NULL for those that take none.
+const char *options_name(size_t index, const char **sample);
 #endif

@@ -20,12 +20,17 @@ struct section {
   const char *filter;
   uint16_t linktype;
   uint32_t snaplen;
+  const uint8_t *run_id;  // RUN_ID_BYTES, NULL: not part of a recorded run
 };
+#define RUN_ID_BYTES 16u
 
 #define SECTION_BYTES_MAX 16384u
 
 // SHB + IDB at `out`; returns their length, or 0 when `cap` is too small.
 size_t pcapng_section(uint8_t *out, size_t cap, const struct section *s);
+
+// Says in a section made with a run_id which of how many stripes its file belongs to (0 of 1 at first).
+void pcapng_set_stripe(uint8_t *section, uint32_t stripe, uint32_t stripes);
 
 #define EPB_OVERHEAD_BYTES 32u
 #define PAD_BYTES_MIN 12u

@@ -62,6 +62,8 @@
 #define RT_OPT_ISB_USRDELIV 8u
 /* Local-use option in the ISB that starts a recorder block: struct block_header of native/src/block.h. */
 #define RT_OPT_BLOCK_HEADER 0xA001u
+/* Local-use option in the SHB of a recorder's file: 16 bytes run id, u32 stripe, u32 stripes. */
+#define RT_OPT_RUN 0xA002u
 /* Recorder blocks start and end on multiples of this. */
 #define RT_BLOCK_ALIGN_BYTES 4096u
 /* Recorder block size. */

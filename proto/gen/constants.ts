@@ -59,6 +59,8 @@ export const OPT_ISB_OSDROP = 7;
 export const OPT_ISB_USRDELIV = 8;
 /** Local-use option in the ISB that starts a recorder block: struct block_header of native/src/block.h. */
 export const OPT_BLOCK_HEADER = 0xA001;
+/** Local-use option in the SHB of a recorder's file: 16 bytes run id, u32 stripe, u32 stripes. */
+export const OPT_RUN = 0xA002;
 /** Recorder blocks start and end on multiples of this. */
 export const BLOCK_ALIGN_BYTES = 4096;
 /** Recorder block size. */

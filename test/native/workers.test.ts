@@ -121,7 +121,12 @@ for (const [what, from, to] of [
   test(`ThreadSanitizer catches ${what}`, () => {
     const out = join(scratch(), 'x.pcapng');
     const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
-    const { stderr } = spawnSync(mutant(from, to), tsanArgs(out), { encoding: 'utf8', timeout: 60_000, env });
+    const { stderr } = spawnSync(mutant(from, to), tsanArgs(out), {
+      encoding: 'utf8',
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+      env,
+    });
     assert.match(stderr, RACES);
   });
 
@@ -200,7 +205,7 @@ test('stop and rotation under load, with four workers: every packet is in a segm
   const packets = ordered.stdout
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line).packets as number);
+    .map((line) => (JSON.parse(line).packets ?? 0) as number);
   assert.is(
     packets.reduce((sum, n) => sum + n, 0),
     final.stored,
