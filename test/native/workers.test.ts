@@ -100,13 +100,10 @@ function mutant(from: string, to: string): string {
   const objects = spawnSync('sh', ['-c', 'ls build/native/tsan/obj/*.o | grep -v /capture.o'], {
     encoding: 'utf8',
   });
-  const packages = ['libpcap', 'liburing', 'libwebsockets', 'libprotobuf-c'];
-  const libs = execFileSync('pkg-config', ['--libs', ...packages], { encoding: 'utf8' })
-    .trim()
-    .split(/\s+/);
+  const libs = execFileSync('make', ['-s', '-C', 'native', 'libs'], { encoding: 'utf8' }).trim().split(/\s+/);
   const binary = join(dir, 'ringtapd');
   const inputs = [join(dir, 'capture.o'), ...objects.stdout.trim().split('\n')];
-  execFileSync('gcc', ['-fsanitize=thread', '-o', binary, ...inputs, ...libs, '-pthread', '-lm']);
+  execFileSync('gcc', ['-fsanitize=thread', '-o', binary, ...inputs, ...libs]);
   return binary;
 }
 
