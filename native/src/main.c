@@ -47,7 +47,7 @@ struct probe {
   uint64_t started_ts_ns;
   int stats_fd;
   pthread_t main_thread;
-  atomic_bool ended;  // the capture thread has: its last block is on its way
+  atomic_bool ended;  // capture has: its last block is on its way
   // Interface watch.
   uint64_t rx_dropped_at_start;
   bool iface_known, iface_gone;
