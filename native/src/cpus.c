@@ -48,7 +48,7 @@ static void pin_one(const struct cpus *c, pthread_t thread, unsigned at) {
   pin(thread, &set);
 }
 
-void cpus_pin_others(const struct cpus *c) {
+void cpus_enter_others(const struct cpus *c) {
   if (!c->count) return;
   unsigned taken = c->workers + 1, from = c->count > taken ? taken : 0;
   cpu_set_t set;
@@ -58,4 +58,4 @@ void cpus_pin_others(const struct cpus *c) {
 }
 
 void cpus_pin_worker(const struct cpus *c, pthread_t thread, unsigned number) { pin_one(c, thread, number); }
-void cpus_pin_writer(const struct cpus *c, pthread_t thread) { pin_one(c, thread, c->workers); }
+void cpus_enter_writer(const struct cpus *c) { pin_one(c, pthread_self(), c->workers); }

@@ -1,7 +1,7 @@
 // Which CPUs the threads run on (`--cpus LIST`): the first ones carry the capture workers, the next one the
-// writer, what is left the other threads; a shorter list is begun again, and threads then share. Without a
-// list nothing is pinned: on a machine that does other things too, the kernel places threads better than
-// a guess. Start-up only.
+// writer with its drives, what is left the other threads; a shorter list is begun again, and threads then
+// share. Without a list nothing is pinned: on a machine that does other things too, the kernel places threads
+// better than a guess. Start-up only.
 #ifndef RINGTAP_CPUS_H
 #define RINGTAP_CPUS_H
 #include <pthread.h>
@@ -18,8 +18,8 @@ struct cpus {
 
 // `list` as in taskset(1): "1", "2,3", "4-7,0"; NULL: no list.
 int cpus_parse(struct cpus *c, const char *list, unsigned workers, struct failure *f);
-// The calling thread and all it starts from now on: where the "other" threads belong.
-void cpus_pin_others(const struct cpus *c);
+// The calling thread and all it starts from now on: to where the writer belongs, or the other threads.
+void cpus_enter_writer(const struct cpus *c);
+void cpus_enter_others(const struct cpus *c);
 void cpus_pin_worker(const struct cpus *c, pthread_t thread, unsigned number);
-void cpus_pin_writer(const struct cpus *c, pthread_t thread);
 #endif

@@ -11,7 +11,7 @@
 
 #define LEDGER_UNKNOWN UINT64_MAX
 
-// What the capture thread knows at one moment. The later stages' counters are read right then, so they
+// What capture knows at one moment. The later stages' counters are read right then, so they
 // never run ahead of its own.
 struct accounts {
   uint64_t ts_ns;

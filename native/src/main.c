@@ -48,7 +48,7 @@ struct probe {
   uint64_t started_ts_ns;
   int stats_fd;
   pthread_t main_thread;
-  atomic_bool ended;  // the capture thread has: its last block is on its way
+  atomic_bool ended;  // capture has: its last block is on its way
   // Interface watch.
   uint64_t rx_dropped_at_start;
   bool iface_known, iface_gone;
@@ -217,7 +217,6 @@ static int start_all(struct probe *p) {
   c->arg = p;
   atomic_init(&c->if_drops, p->source.ifindex ? 0 : LEDGER_UNKNOWN);
   p->main_thread = pthread_self();
-  cpus_pin_others(&p->cpus);
   int rc = 0;
   if (p->records) {
     c->pool = &p->pool;
@@ -226,9 +225,10 @@ static int start_all(struct probe *p) {
     p->writer.stopping = &c->stop;
     p->writer.on_reader_gone = reader_gone;
     p->writer.arg = p;
+    cpus_enter_writer(&p->cpus);
     rc = writer_start(&p->writer);
-    if (!rc) cpus_pin_writer(&p->cpus, p->writer.thread);
   }
+  cpus_enter_others(&p->cpus);
   if (p->uplink) c->tap = &p->tap;
   if (!rc && p->uplink) rc = uplink_start(p->uplink);
   if (!rc) rc = capture_start(c);

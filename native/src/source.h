@@ -1,6 +1,6 @@
 // Where packets come from. Live capture, replay and synthetic traffic run the same pipeline behind
 // this one ops struct. All functions but `open` and `release` are called by one thread at a time: the
-// capture thread, or whichever worker holds the sequencer's lock.
+// sequencer, which is whichever capture worker has its turn (capture.h).
 #ifndef RINGTAP_SOURCE_H
 #define RINGTAP_SOURCE_H
 #include <stdbool.h>

@@ -61,6 +61,8 @@ export interface Blocks {
   error: string | null;
   packets: number;
   stamps: bigint[];
+  /** Of each block: its first packet's place in `stamps`, and how many packets found no block before it. */
+  starts: { at: number; poolDrops: number }[];
   stepBacks: number;
 }
 
@@ -69,7 +71,7 @@ export interface Blocks {
  * the last block may be incomplete, as whoever wrote it died.
  */
 export function blocksOf(bytes: Buffer, { cutTail = false } = {}): Blocks {
-  const found: Blocks = { error: null, packets: 0, stamps: [], stepBacks: 0 };
+  const found: Blocks = { error: null, packets: 0, stamps: [], starts: [], stepBacks: 0 };
   let seq = 0n;
   for (let at = firstIsb(bytes); at < bytes.length; ) {
     const header = headerOf(bytes, at);
@@ -82,6 +84,7 @@ export function blocksOf(bytes: Buffer, { cutTail = false } = {}): Blocks {
     if (header.seq !== ++seq) found.error = `block ${header.seq} behind ${seq - 1n}`;
     else if (crc32c(block.subarray(isb)) !== header.crc) found.error = `block ${seq}: checksum`;
     if (found.error) break;
+    found.starts.push({ at: found.stamps.length, poolDrops: header.poolDrops });
     let packets = 0;
     for (const { type, at: epb } of pcapngBlocks(block)) {
       if (type !== EPB) continue;
@@ -116,6 +119,7 @@ function headerOf(bytes: Buffer, at: number) {
         crc: bytes.readUInt32LE(h + 4),
         seq: bytes.readBigUInt64LE(h + 8),
         packets: Number(bytes.readBigUInt64LE(h + 32)),
+        poolDrops: Number(bytes.readBigUInt64LE(h + 56)),
         block_bytes: bytes.readUInt32LE(h + 72),
       };
     }

@@ -21,14 +21,20 @@ const order = (...args: string[]) => ringtap(['verify', '--order', ...args]);
 
 test('packets in order, equal stamps too: exit 0', async () => {
   const { code, stdout } = await order(file('good.pcapng', stamped(0, 5, 5, 9)));
-  assert.equal([code, stdout], [0, `${join(directory, 'good.pcapng')}: 4 packets, in order\n`]);
+  assert.equal(
+    [code, stdout],
+    [0, `${join(directory, 'good.pcapng')}: 4 packets, in order\n1 file, nothing wrong\n`],
+  );
 });
 
 test('steps back are counted against the newest before, the largest is measured', async () => {
   const path = file('bad.pcapng', stamped(0, 100, 90, 95, 120, 50, 130));
   const { code, stdout } = await order('--json', path);
-  const found = JSON.parse(stdout);
-  assert.is(code, 1);
+  const [found, summary] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal([code, summary], [1, { type: 'summary', files: 1, wrong: 1 }]);
   assert.equal(
     [found.packets, found.outOfOrder, found.stepBackNs, found.stepBackAt, found.ok],
     [7, 3, '70', 6, false],
@@ -56,7 +62,7 @@ test('a directory stands for its segments, each judged by itself', async () => {
       .trim()
       .split('\n')
       .map((line) => line.replace(`${store}/`, '')),
-    ['a.pcapng: 2 packets, in order', 'b.pcapng: 2 packets, in order'],
+    ['a.pcapng: 2 packets, in order', 'b.pcapng: 2 packets, in order', '2 files, nothing wrong'],
   );
 });
 
@@ -72,6 +78,8 @@ test('wrong usage: exit 2 or one line that names the file', async () => {
     [['verify', '--order'], 2, /missing/],
     [['verify', '--order', '--order-bound', '1ms', 'x'], 2, /--order-bound 1ms: expected nanoseconds/],
     [['verify', '--order', '--order-bound', '-1', 'x'], 2, /--order-bound/],
+    [['verify', '--order-bound', '5', 'x'], 2, /--order-bound: needs --order/],
+    [['verify', '--order', '--repair', 'x'], 2, /--order cannot be repaired/],
     [['verify', '--order', join(directory, 'nothing')], 1, /nothing: no such file/],
   ];
   for (const [args, code, says] of cases) {

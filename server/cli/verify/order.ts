@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from '../../../asm/host/index.js';
 import { loadEngine, readCapture } from '../capture.js';
-import type { Finding } from './check.js';
+import type { Check, Finding } from './check.js';
 
 export interface Order {
   packets: number;
@@ -21,7 +21,7 @@ export interface Order {
 }
 
 function filesOf(path: string): string[] {
-  if (path === '-' || !statSync(path).isDirectory()) return [path];
+  if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)
     .filter((name) => name.endsWith('.pcapng'))
     .sort()
@@ -58,8 +58,7 @@ function sentence({ packets, untimed, outOfOrder, stepBackNs, stepBackAt }: Orde
   return `${stamped}, ${outOfOrder} out of order, largest step back ${stepBackNs} ns at packet ${stepBackAt}`;
 }
 
-/** One finding per file: directories stand for their segments. */
-export async function* order(paths: string[], boundNs: bigint): AsyncGenerator<Finding> {
+async function* run(paths: string[], boundNs: bigint): AsyncGenerator<Finding> {
   const engine = await loadEngine();
   for (const path of paths.flatMap(filesOf)) {
     const { error, ...found } = await orderOf(engine, path);
@@ -74,3 +73,6 @@ export async function* order(paths: string[], boundNs: bigint): AsyncGenerator<F
     };
   }
 }
+
+/** One finding per file: directories stand for their segments. */
+export const order = (boundNs: bigint): Check => ({ name: 'order', run: (paths) => run(paths, boundNs) });
