@@ -366,6 +366,7 @@ static int finish(struct probe *p) {
   capture_join(&p->capture);
   watch_interface(p);
   if (p->records) writer_join(&p->writer);
+  if (p->records) writer_watch(&p->writer);  // no drive is waited for any more
   if (p->uplink) p->uplink_stuck = !uplink_drain(p->uplink, DRAIN_PATIENCE_NS);
   make_ledger(p, &l, true);
   print_ledger(p, &l);
