@@ -243,6 +243,8 @@ static void watch_drops(struct probe *p) {
 static void read_writer(struct probe *p, struct ledger *l) {
   l->stored_bytes = atomic_load(&p->writer.dispatch.stored_bytes);
   l->segments = atomic_load(&p->writer.segments);
+  l->expired_segments = atomic_load(&p->writer.retention.expired_segments);
+  l->expired_bytes = atomic_load(&p->writer.retention.expired_bytes);
   l->pool_blocks = p->pool.count;
   l->pool_free = spsc_count(&p->pool.free);
   writer_path(&p->writer, l->segment);
