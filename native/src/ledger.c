@@ -96,7 +96,8 @@ static void print_counts(struct text *t, const struct ledger *l) {
               {"sent", a->sent},              {"sampled_out", a->sampled_out}, {"uplink_drops", a->uplink_drops},
               {"uplink_pending", l->uplink_pending}, {"segments", l->segments}, {"pool_blocks_free", l->pool_free},
               {"pool_blocks", l->pool_blocks}, {"cutoff", a->cutoff},       {"duplicates", a->duplicates},
-              {"sliced_bytes", a->sliced_bytes}, {"ring_starved", a->ring_starved}};
+              {"sliced_bytes", a->sliced_bytes}, {"ring_starved", a->ring_starved},
+              {"expired_segments", l->expired_segments}, {"expired_bytes", l->expired_bytes}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) print_count(t, rows[i].key, rows[i].n);
   print(t, ",\"unaccounted\":%" PRId64, l->unaccounted);
 }

@@ -37,6 +37,7 @@ struct ledger {
   int64_t uplink_unaccounted;
   uint64_t if_drops;  // LEDGER_UNKNOWN without a network interface
   uint64_t stored_bytes, segments;
+  uint64_t expired_bytes, expired_segments;  // deleted by retention
   uint64_t pool_free, pool_blocks;
   bool final;
   char segment[PATH_MAX];

@@ -271,6 +271,8 @@ static void watch_drops(struct probe *p) {
 static void read_writer(struct probe *p, struct ledger *l) {
   l->stored_bytes = atomic_load(&p->writer.dispatch.stored_bytes);
   l->segments = atomic_load(&p->writer.segments);
+  l->expired_segments = atomic_load(&p->writer.retention.expired_segments);
+  l->expired_bytes = atomic_load(&p->writer.retention.expired_bytes);
   l->pool_blocks = p->pool.count;
   l->pool_free = spsc_count(&p->pool.free);
   writer_path(&p->writer, l->segment);
@@ -394,6 +396,7 @@ static int finish(struct probe *p) {
   capture_join(&p->capture);
   watch_interface(p);
   if (p->records) writer_join(&p->writer);
+  if (p->records) writer_watch(&p->writer);  // no drive is waited for any more
   if (p->uplink) p->uplink_stuck = !uplink_drain(p->uplink, DRAIN_PATIENCE_NS);
   make_ledger(p, &l, true);
   print_ledger(p, &l);

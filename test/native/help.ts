@@ -43,6 +43,8 @@ export interface LedgerLine {
   uplink_pending: number;
   segment: string;
   segments: number;
+  expired_segments: number;
+  expired_bytes: number;
   final: boolean;
   alarms: string[];
 }
