@@ -57,6 +57,7 @@ static struct sim_plan draw_plan(uint64_t seed) {
   p.packet_bytes_max = 64 + (uint32_t)sim_below(&r, 1450);
   p.rotate_bytes = sim_chance(&r, 500) ? 0 : 60000 + (uint32_t)sim_below(&r, 400000);
   p.workers = 1 + (uint32_t)sim_below(&r, 4);
+  p.drives = sim_chance(&r, 400) ? 1 : 2 + (uint32_t)sim_below(&r, 3);
   p.patient = sim_chance(&r, 300);
   p.repeats = sim_chance(&r, 300);
   p.ring_drop_pm = maybe(&r, 100);
