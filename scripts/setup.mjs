@@ -25,6 +25,7 @@ const BUILD_PACKAGES = [
   'liburing-dev',
   'libwebsockets-dev',
   'libprotobuf-c-dev',
+  'libseccomp-dev',
   'protobuf-c-compiler',
   'libxdp-dev',
   'libbpf-dev',

@@ -5,7 +5,7 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { Gateway } from './gateway.js';
 import { openArchive } from './jobs/open.js';
-import { type GatewayOptions, resolveOptions } from './options.js';
+import { type GatewayOptions, OptionsError, resolveOptions } from './options.js';
 import { registerApi } from './plugins/api.js';
 import { registerArchive } from './plugins/archive.js';
 import { registerDashboard } from './plugins/dashboard.js';
@@ -13,13 +13,21 @@ import { registerErrors } from './plugins/errors.js';
 import { registerLogin } from './plugins/login.js';
 import { registerSecurity } from './plugins/security.js';
 import { registerSockets } from './sockets/sockets.js';
+import { type LocalStore, openStore } from './store/open.js';
 
 export interface App {
   app: FastifyInstance;
   gateway: Gateway;
+  /** What was recorded; null without a store. */
+  store: LocalStore | null;
 }
 
-/** Throws OptionsError, also when the store cannot be read. `app.close()` says goodbye to every peer and ends the analysis thread. */
+/** Below the gateway's own work: queries and indexing give way to ingest and to the recorder. */
+const STORE_NICE = 10;
+/** Of the time, for indexing: the drive belongs to the recorder first. */
+const INDEX_DUTY = 0.5;
+
+/** Throws OptionsError. `app.close()` says goodbye to every peer and ends the analysis thread. */
 export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App> {
   const options = resolveOptions(given);
   const { limits } = options;
@@ -36,10 +44,12 @@ export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App
   });
   app.server.maxConnections = limits.connections;
   const gateway = new Gateway(options, app.log);
-  const stored = await openArchive(options, app.log).catch(async (error) => {
+  const store = await openStoreOf(options).catch(async (error) => {
     await gateway.close();
     throw error;
   });
+  store?.startIndexing({ duty: INDEX_DUTY, onProblem: (problem) => app.log.warn(problem) });
+  const stored = store && openArchive(store, options, app.log);
 
   registerErrors(app);
   registerSecurity(app, options.host);
@@ -52,7 +62,18 @@ export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App
   app.addHook('preClose', async () => sayGoodbye());
   app.addHook('onClose', async () => {
     await stored?.close();
+    await store?.close();
     await gateway.close();
   });
-  return { app, gateway };
+  return { app, gateway, store };
+}
+
+/** Null when there is none. Throws OptionsError when a directory cannot be read. */
+async function openStoreOf({ store, wasmFile }: GatewayOptions): Promise<LocalStore | null> {
+  if (store.length === 0) return null;
+  return openStore(store, { nice: STORE_NICE, wasmFile }).catch((error: NodeJS.ErrnoException) => {
+    if (!error.code) throw error;
+    const reason = error.code === 'ENOENT' ? 'no such directory' : error.code;
+    throw new OptionsError(`--store ${error.path ?? store}: ${reason}`);
+  });
 }

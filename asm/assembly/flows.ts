@@ -308,7 +308,7 @@ function count(entry: FlowEntry, more: FlowMore, b: u32, s: Sighting): void {
     if (stream) countStream(more, s);
   } else {
     bump(entry, more, 6 + b, s.payload);
-    if (s.above) countDatagram(more, s);
+    if (s.above) countDatagram(more, b, s);
   }
   if (s.services) more.services |= s.services;
   if (s.row) changetype<Row>(<usize>s.row).flow = entry.serial;

@@ -24,6 +24,8 @@ export const SEEN_QUIC: u32 = 1 << 17;
 export const ABOVE_DATA: u32 = 1;
 /** Starts with four printable characters. */
 export const ABOVE_PRINTABLE: u32 = 2;
+/** With SEEN_HTTP: a status line. */
+export const ABOVE_RESPONSE: u32 = 4;
 
 /** Deepest nesting of headers followed, so that a packet of nothing but tunnels ends. */
 export const NEST_MAX: u32 = 32;
@@ -63,7 +65,7 @@ export function mark(bit: u32): void {
 
 /** `bit`: what starts in the payload of TCP or UDP; in a quoted packet it counts at once, as it has no connection. */
 export function announce(bit: u32): void {
-  if (quoted) seen |= bit;
+  if (quoted) seen |= bit & (SEEN_HTTP | SEEN_TLS | SEEN_QUIC);
   else above |= bit;
 }
 

@@ -12,7 +12,9 @@ void diskio_init(struct diskio *d, void *region, size_t region_bytes) {
   int rc = io_uring_queue_init(4, &d->ring, 0);
   d->uring = rc == 0;
   if (!d->uring) {
-    log_line("io_uring: not available: %s; writing with pwrite instead", strerror(-rc));
+    static bool told;  // drives are opened one after the other
+    if (!told) log_line("io_uring: not available: %s; writing with pwrite instead", strerror(-rc));
+    told = true;
     return;
   }
   struct iovec iov = {.iov_base = region, .iov_len = region_bytes};

@@ -14,9 +14,11 @@
 #include "batch_queue.h"
 #include "capture.h"
 #include "clock.h"
+#include "confine.h"
 #include "cpus.h"
 #include "iface.h"
 #include "preflight.h"
+#include "privileges.h"
 #include "source_select.h"
 #include "stream.h"
 #include "uplink.h"
@@ -152,6 +154,12 @@ static int open_filter(struct probe *p, struct failure *f) {
   return filter_compile(&p->capture.filter, o->filter, p->source.linktype, o->snaplen, f);
 }
 
+// The source is open; files are made by whoever is to own them.
+static int drop_privileges(struct probe *p, struct failure *f) {
+  privileges_prepare();
+  return privileges_drop(p->options.user, !strcmp(p->source.ops->name, "afxdp"), f);
+}
+
 static int open_all(struct probe *p, struct failure *f) {
   struct options *o = &p->options;
   uint32_t most = block_snaplen_max((uint32_t)o->block_bytes);
@@ -167,6 +175,7 @@ static int open_all(struct probe *p, struct failure *f) {
   if (!rc) rc = open_stats(p, f);
   if (!rc) rc = open_filter(p, f);
   if (!rc) rc = shape_open(&p->capture.shape, o, p->source.linktype, f);
+  if (!rc) rc = drop_privileges(p, f);
   if (rc) return rc;
   p->started_ts_ns = clock_realtime_ns();
   name_machine(p);
@@ -458,6 +467,7 @@ int main(int argc, char **argv) {
   sigset_t signals;
   block_signals(&signals, 1);  // asked too early: answered once the run has begun
   int rc = open_all(p, &f);
+  if (!rc) rc = confine(p->options.seccomp, &f);
   if (rc) return complain(&f);
   block_signals(&signals, 4);  // from here on they are read by run(), and by no other thread
   watch_interface(p);

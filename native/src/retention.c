@@ -170,10 +170,18 @@ static uint64_t below_floor(const struct retention *r, uint32_t dir, uint64_t mo
   return want + more > free_bytes ? want + more - free_bytes : 0;
 }
 
+// Before the limit is met: with what the drives may be writing by now.
+static bool is_over(const struct retention *r, uint64_t used) {
+  if (!r->limits.bytes) return false;
+  used += ahead(r->limits.bytes);
+  for (uint32_t i = 0; i < r->dirs_count; i++) used += atomic_load(&r->wanted[i]);
+  return used > r->limits.bytes;
+}
+
 static const char *reason_for(const struct retention *r, const struct entry *e, uint64_t now_ns, uint64_t used) {
   const struct retention_limits *l = &r->limits;
   if (l->age_ns && e->written_ns + l->age_ns < now_ns) return "age";
-  if (l->bytes && used + ahead(l->bytes) > l->bytes) return "bytes";
+  if (is_over(r, used)) return "bytes";
   uint64_t keep = retention_floor(l, r->dirs[e->dir]);
   return keep && below_floor(r, e->dir, ahead_of_floor(r, e->dir, keep)) ? "floor" : NULL;
 }
@@ -207,7 +215,7 @@ static void pass(struct retention *r) {
 
 // Is there anything to do? Cheap, so that a full look at the directories is seldom needed.
 static bool is_tight(struct retention *r) {
-  if (r->limits.bytes && atomic_load(&r->used_bytes) + ahead(r->limits.bytes) > r->limits.bytes) return true;
+  if (is_over(r, atomic_load(&r->used_bytes))) return true;
   for (uint32_t i = 0; i < r->dirs_count; i++) {
     if (atomic_load(&r->avoid[i])) continue;
     uint64_t keep = retention_floor(&r->limits, r->dirs[i]);

@@ -1,6 +1,7 @@
 /** Where `ringtap query` gets its answers: a store's directories here, or a gateway elsewhere. */
+import { statSync } from 'node:fs';
 import { FilterError } from '../../asm/host/index.js';
-import { type LocalStore, openStore } from '../store/open.js';
+import { openStore } from '../store/open.js';
 import { type SliceResult, sliceStore } from '../store/slice.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
 import { Failure, UsageError } from './command.js';
@@ -10,6 +11,8 @@ export interface QuerySource {
   packets(query: PacketQuery, options: ScanOptions): AsyncGenerator<PacketHit[], Coverage, void>;
   /** The answer as a pcapng file. */
   slice(query: PacketQuery, options: ScanOptions): AsyncGenerator<Uint8Array, SliceResult, void>;
+  /** What else there is to say, once answered: sentences for people. */
+  problems(): string[];
   close(): Promise<void>;
 }
 
@@ -28,16 +31,14 @@ async function* pointing<T, R>(
 
 /** Throws Failure when a directory cannot be read. */
 export async function localSource(directories: string[]): Promise<QuerySource> {
-  let store: LocalStore;
-  try {
-    store = await openStore(directories);
-  } catch (error) {
-    const { code, message, path } = error as NodeJS.ErrnoException;
-    throw new Failure(code ? `${path}: ${code === 'ENOENT' ? 'no such directory' : code}` : message);
-  }
+  for (const directory of directories)
+    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
+      throw new Failure(`${directory}: no such directory; name those the recorder writes to`);
+  const store = await openStore(directories);
   return {
     packets: (query, options) => pointing(store.scan(query, options), query.filter),
     slice: (query, options) => pointing(sliceStore(store, query, options), query.filter),
+    problems: () => store.problems(),
     close: () => store.close(),
   };
 }

@@ -173,7 +173,7 @@ export const query: Command = {
         ? list(source, asked, options, values.json ?? false)
         : write(source, asked, options, values.write));
       (progress as Progress | null)?.clear();
-      for (const line of coverageText(coverage)) note(`ringtap: ${line}`);
+      for (const line of [...coverageText(coverage), ...source.problems()]) note(`ringtap: ${line}`);
     } finally {
       await source.close();
     }

@@ -96,6 +96,7 @@ async function fetchRows(
   const result = await connection.stream(request.sql, request.parameters as never[]);
   const columns = result.columnNames().map((name, i) => ({ name, type: String(result.columnType(i)) }));
   const { JsonDuckDBValueConverter } = await load();
+  const plain = plainer(columns);
   const rows: unknown[][] = [];
   let bytes = 0;
   for (;;) {
@@ -105,9 +106,20 @@ async function fetchRows(
       if (rows.length === request.rows_max) return { columns, rows, truncated: true };
       bytes += JSON.stringify(row).length;
       if (bytes > request.bytes_max) return { columns, rows, truncated: true };
-      rows.push(row);
+      rows.push(row.map(plain));
     }
   }
+}
+
+const WHOLE = /^-?\d{1,16}$/;
+
+/** The converter makes text of 64-bit numbers; those a JSON number holds exactly are numbers here. */
+function plainer(columns: readonly { type: string }[]) {
+  const whole = columns.map(({ type }) => /^U?(BIG|HUGE)INT$/.test(type));
+  return (value: unknown, i: number) => {
+    const number = whole[i] && typeof value === 'string' && WHOLE.test(value) ? Number(value) : Number.NaN;
+    return Number.isSafeInteger(number) ? number : value;
+  };
 }
 
 async function run(request: DuckRequest): Promise<DuckResult> {

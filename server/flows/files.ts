@@ -1,6 +1,6 @@
 /**
  * Where flow records lie: DIR/flows/date=YYYY-MM-DD/hour=HH/STEM.parquet, by the time of the segment's first
- * packet; STEM.growing.parquet while the segment is written, or its flows are being made. Names only.
+ * packet; STEM.growing-N.parquet while the segment is written or its flows are being made. Names only.
  */
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,7 +15,7 @@ export interface FlowFile {
 
 const DATE = /^date=\d{4}-\d{2}-\d{2}$/;
 const HOUR = /^hour=\d{2}$/;
-const NAME = /^(ringtap-.+?)(\.growing)?\.parquet$/;
+const NAME = /^(ringtap-.+?)(\.growing-\d+)?\.parquet$/;
 export const FLOWS_DIRECTORY = 'flows';
 
 function names(directory: string): string[] {
@@ -27,9 +27,16 @@ function names(directory: string): string[] {
   }
 }
 
-/** All flow files of the directories; of a segment that has both kinds, the final one. */
+/** All flow files of the directories; of a segment that has a final one, only that. */
 export function flowFiles(directories: readonly string[]): FlowFile[] {
-  const found = new Map<string, FlowFile>();
+  const files = allFlowFiles(directories);
+  const final = new Set(files.filter(({ growing }) => !growing).map(({ stem }) => stem));
+  return files.filter(({ stem, growing }) => !growing || !final.has(stem));
+}
+
+/** Those too that another replaced. */
+export function allFlowFiles(directories: readonly string[]): FlowFile[] {
+  const found: FlowFile[] = [];
   for (const directory of directories) {
     const top = join(directory, FLOWS_DIRECTORY);
     for (const date of names(top).filter((name) => DATE.test(name)))
@@ -37,16 +44,26 @@ export function flowFiles(directories: readonly string[]): FlowFile[] {
         for (const name of names(join(top, date, hour))) {
           const match = NAME.exec(name);
           if (!match) continue;
-          const file = { stem: match[1] as string, path: join(top, date, hour, name), growing: !!match[2] };
-          if (!found.get(file.stem) || !file.growing) found.set(file.stem, file);
+          const path = join(top, date, hour, name);
+          found.push({ stem: match[1] as string, path, growing: match[2] !== undefined });
         }
   }
-  return [...found.values()];
+  return found;
 }
 
-/** Directory and name of a segment's flow file. A segment without packets is filed under 1970. */
-export function flowPath({ path, stem, range }: SegmentInfo, growing: boolean): string {
+/** The hour a flow file is filed under, milliseconds since 1970. */
+export function hourOf(path: string): number {
+  const match = /date=(\d{4}-\d{2}-\d{2})\/hour=(\d{2})\/[^/]*$/.exec(path);
+  return Date.parse(`${match?.[1]}T${match?.[2]}:00:00Z`);
+}
+
+/** Where a segment's final flow file lies. */
+export function flowPath({ path, stem, range }: Pick<SegmentInfo, 'path' | 'stem' | 'range'>): string {
   const start = new Date(Number((range.fromNs ?? 0n) / 1_000_000n)).toISOString();
   const place = join(`date=${start.slice(0, 10)}`, `hour=${start.slice(11, 13)}`);
-  return join(dirname(path), FLOWS_DIRECTORY, place, `${stem}${growing ? '.growing' : ''}.parquet`);
+  return join(dirname(path), FLOWS_DIRECTORY, place, `${stem}.parquet`);
 }
+
+/** Part `part` of what there is while the segment grows. */
+export const growingPath = (path: string, part: number): string =>
+  path.replace(/\.parquet$/, `.growing-${part}.parquet`);

@@ -1,40 +1,30 @@
-/** Opens the store of a gateway's options, and all that answers from it. */
+/** Joins what answers questions from a gateway's open store, and makes its flow records. The store stays the caller's. */
 import type { FastifyBaseLogger } from 'fastify';
 import { DuckFlowStore } from '../flows/duckdb.js';
-import { type GatewayOptions, OptionsError } from '../options.js';
-import { openStore } from '../store/open.js';
+import { FlowMaker } from '../flows/maker.js';
+import type { GatewayOptions } from '../options.js';
+import type { Store } from '../store/types.js';
 import { Archive } from './archive.js';
-
-/** Queries must not slow the recorder. */
-const NICE = 10;
 
 export interface OpenArchive {
   archive: Archive;
   close(): Promise<void>;
 }
 
-/** Null without a store. Throws OptionsError when a directory cannot be read. */
-export async function openArchive(
-  { store: directories, limits, wasmFile }: GatewayOptions,
-  _log: FastifyBaseLogger,
-): Promise<OpenArchive | null> {
-  if (directories.length === 0) return null;
-  const store = await openStore(directories, { nice: NICE, wasmFile }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (!error.code) throw error;
-      throw new OptionsError(
-        `--store ${directories}: ${error.code === 'ENOENT' ? 'no such directory' : error.message}`,
-      );
-    },
-  );
+export function openArchive(
+  store: Store,
+  { store: directories, limits, wasmFile, retainFlows_s }: GatewayOptions,
+  log: FastifyBaseLogger,
+): OpenArchive {
   const flows = new DuckFlowStore(store, directories, limits);
+  const maker = new FlowMaker(store, { directories, wasmFile, limits, retainFlows_s, log });
   const archive = new Archive(store, flows, limits, wasmFile);
   return {
     archive,
     close: async () => {
       await archive.close();
+      await maker.close();
       await flows.close();
-      await store.close();
     },
   };
 }

@@ -64,11 +64,17 @@ export async function storedRange(
 class Series {
   readonly #bins: Bins;
   readonly #points = new Map<number, { packets: number; bytes: number }>();
+  /** Earliest and latest stamp; packets of several runs come run by run. */
+  first_ns: bigint | null = null;
+  last_ns: bigint | null = null;
+
   constructor(bins: Bins) {
     this.#bins = bins;
   }
 
   add({ tsNs, wirelen }: PacketHit): void {
+    if (this.first_ns === null || tsNs < this.first_ns) this.first_ns = tsNs;
+    if (this.last_ns === null || tsNs > this.last_ns) this.last_ns = tsNs;
     const index = this.#bins.index(tsNs);
     const point = this.#points.get(index);
     if (point) {
@@ -114,8 +120,8 @@ function answer(
     packets: totals.packets,
     captured_bytes: totals.capturedBytes,
     original_bytes: totals.originalBytes,
-    first_ts: timeText(totals.firstTsNs),
-    last_ts: timeText(totals.lastTsNs),
+    first_ts: timeText(series.first_ns),
+    last_ts: timeText(series.last_ns),
     truncated: totals.truncated,
     malformed: totals.malformed,
     tcp_conversations: totals.tcpConversations,

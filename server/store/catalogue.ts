@@ -1,11 +1,12 @@
 /**
  * What segments the store's directories hold: found by name, known by head and blocks, cached, and looked at
- * again at each refresh() (one directory listing, and a stat of those still being written). The files are the
+ * again at each refresh() (one directory listing, and a stat of those that may still grow). The files are the
  * truth: everything here can be rebuilt. Runs on its owner's thread; reads little and writes nothing.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExpiredLog, type ExpiredSegment } from './expired.js';
+import { lockedInodes } from './locks.js';
 import { Segment } from './segment.js';
 
 const NAME = /^(ringtap-.+)\.pcapng$/;
@@ -29,11 +30,11 @@ export class Catalogue {
     this.#expired = directories.map((directory) => new ExpiredLog(directory));
   }
 
-  /** Brings it up to date. Throws when a directory cannot be listed. */
+  /** Brings it up to date. Throws when a directory is there and cannot be listed. */
   refresh(): void {
     const present = new Set<string>();
     for (const directory of this.#directories)
-      for (const name of readdirSync(directory)) {
+      for (const name of namesIn(directory)) {
         const stem = NAME.exec(name)?.[1];
         if (stem === undefined) continue;
         present.add(stem);
@@ -56,10 +57,11 @@ export class Catalogue {
       const { prefix, order } = place(stem);
       if (order >= (newest.get(prefix) ?? '')) newest.set(prefix, order);
     }
+    const locked = lockedInodes();
     for (const entry of this.#entries.values()) {
-      if (entry.sealed) continue;
       const { prefix, order } = place(entry.stem);
-      entry.look(newest.get(prefix) !== order);
+      const followed = newest.get(prefix) !== order;
+      if (!entry.sealed || !followed) entry.look(followed, locked);
     }
   }
 
@@ -78,5 +80,15 @@ export class Catalogue {
   /** By stem. */
   expired(): ReadonlyMap<string, ExpiredSegment> {
     return new Map(this.#expired.flatMap((log) => [...log.refresh()]));
+  }
+}
+
+/** None in a directory that its recorder has not made yet. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }

@@ -16,8 +16,6 @@ export interface ExpiredSegment {
   packets: number | null;
 }
 
-export const stemOf = (name: string): string => name.replace(/^.*\//, '').replace(/\.pcapng$/, '');
-
 function nanoseconds(value: unknown): bigint | null {
   if (typeof value === 'string' && /^\d{1,19}$/.test(value)) return BigInt(value);
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? BigInt(Math.trunc(value)) : null;
@@ -31,10 +29,10 @@ export function parseExpired(line: string): ExpiredSegment | null {
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null || typeof value.segment !== 'string') return null;
+  if (typeof value !== 'object' || value === null || typeof value.stem !== 'string') return null;
   const last = nanoseconds(value.last_ts_ns);
   return {
-    stem: stemOf(value.segment),
+    stem: value.stem,
     range: { fromNs: nanoseconds(value.first_ts_ns), toNs: last === null ? null : last + 1n },
     packets: Number.isSafeInteger(value.packets) ? (value.packets as number) : null,
   };

@@ -69,7 +69,7 @@ function read(fd: number, at: number, length: number): Buffer {
 }
 
 export function identityOf(headFd: number, head: SegmentHead, first: Extent): Identity {
-  const headCrc = crc32c(read(headFd, 0, head.bytes));
+  const headCrc = crc32c(0, read(headFd, 0, head.bytes));
   return {
     headBytes: head.bytes,
     headCrc,
@@ -88,7 +88,7 @@ export function writeIdentity(identity: Identity): Buffer {
   header.writeBigUInt64LE(BigInt(identity.firstOffset), 32);
   header.writeBigUInt64LE(BigInt(identity.firstSeq), 40);
   header.writeBigInt64LE(identity.firstNs, 48);
-  header.writeUInt32LE(crc32c(header.subarray(16)), 12);
+  header.writeUInt32LE(crc32c(0, header.subarray(16)), 12);
   return header;
 }
 
@@ -99,7 +99,8 @@ function readIdentity(header: Buffer): Identity {
   const version = header.readUInt32LE(8);
   if (version !== INDEX_VERSION)
     throw new IndexError(`it has version ${version}, this build reads ${INDEX_VERSION}`);
-  if (header.readUInt32LE(12) !== crc32c(header.subarray(16))) throw new IndexError('its header is damaged');
+  if (header.readUInt32LE(12) !== crc32c(0, header.subarray(16)))
+    throw new IndexError('its header is damaged');
   return {
     headCrc: header.readUInt32LE(16),
     headBytes: Number(header.readBigUInt64LE(24)),
@@ -115,7 +116,7 @@ function readIdentity(header: Buffer): Identity {
  */
 export function readIndex(fd: number, headFd: number, head: SegmentHead): SegmentIndex {
   const identity = readIdentity(read(fd, 0, INDEX_HEADER_BYTES));
-  if (identity.headBytes !== head.bytes || identity.headCrc !== crc32c(read(headFd, 0, head.bytes)))
+  if (identity.headBytes !== head.bytes || identity.headCrc !== crc32c(0, read(headFd, 0, head.bytes)))
     throw new IndexError('it belongs to another segment');
   const { size } = fstatSync(fd);
   const index: SegmentIndex = { parts: [], problem: null };
@@ -159,7 +160,7 @@ function readPart(
   if (width < count || width > EXTENTS_MAX || (width & (width - 1)) !== 0) return damagedPart(at);
   if (at + headerBytes + rowsBytes > size) return `the part at offset ${at} is cut off`;
   const header = read(fd, at, headerBytes);
-  if (header.length < headerBytes || header.readUInt32LE(4) !== crc32c(header.subarray(8)))
+  if (header.length < headerBytes || header.readUInt32LE(4) !== crc32c(0, header.subarray(8)))
     return damagedPart(at);
   if (header.readUInt32LE(16) !== extent) return damagedPart(at);
   const extents: Extent[] = [];
@@ -228,10 +229,10 @@ export function writePart(
   part.set(packed.bytes, headerBytes);
   for (let page = 0; page < pages; page++) {
     const from = headerBytes + page * PAGE_BYTES;
-    const crc = crc32c(part.subarray(from, Math.min(from + PAGE_BYTES, part.length)));
+    const crc = crc32c(0, part.subarray(from, Math.min(from + PAGE_BYTES, part.length)));
     part.writeUInt32LE(crc, headerBytes - (pages - page) * 4);
   }
-  part.writeUInt32LE(crc32c(part.subarray(8, headerBytes)), 4);
+  part.writeUInt32LE(crc32c(0, part.subarray(8, headerBytes)), 4);
   return part;
 }
 
@@ -252,7 +253,7 @@ export function readRow(fd: number, part: IndexPart, row: number): bigint {
 function readPage(fd: number, part: IndexPart, page: number): Buffer {
   const length = Math.min(PAGE_BYTES, part.rowsBytes - page * PAGE_BYTES);
   const bytes = read(fd, part.rowsAt + page * PAGE_BYTES, Math.max(0, length));
-  if (bytes.length !== length || crc32c(bytes) !== part.pageCrcs[page])
+  if (bytes.length !== length || crc32c(0, bytes) !== part.pageCrcs[page])
     throw new IndexError(`the rows of the part at offset ${part.offset} are damaged`);
   return bytes;
 }

@@ -141,7 +141,7 @@ function headerOf(bytes: Buffer): Header | null {
 /** Why the block's contents are not what its header says, or null. */
 function contentsFault(block: Buffer, header: Header): string | null {
   // 0: not computed (the kernel module leaves it to others).
-  if (header.crc !== 0 && crc32c(block.subarray(header.isbBytes)) !== header.crc)
+  if (header.crc !== 0 && crc32c(0, block.subarray(header.isbBytes)) !== header.crc)
     return 'its checksum does not match';
   let packets = 0;
   let at = header.isbBytes;
@@ -190,10 +190,24 @@ function skipDamage(walker: Walker, at: number, header: Header | null): number {
   return next;
 }
 
+/** Length of the padding a repair has put in place of a block, 0 when there is none here. */
+function paddingLength(walker: Walker, at: number): number {
+  const head = walker.read(at, 8);
+  if (head.length < 8 || head.readUInt32LE(0) !== BT_PAD) return 0;
+  const length = head.readUInt32LE(4);
+  if (length < BLOCK_ALIGN_BYTES || length % BLOCK_ALIGN_BYTES || at + length > walker.check.bytes) return 0;
+  return walker.read(at + length - 4, 4).readUInt32LE(0) === length ? length : 0;
+}
+
 function walkBlocks(walker: Walker, start: number): void {
   const { check } = walker;
   let lastSeq = 0n;
   for (let at = start; at < check.bytes; ) {
+    const padding = paddingLength(walker, at);
+    if (padding) {
+      at += padding;
+      continue;
+    }
     const header = headerOf(walker.read(at, BLOCK_ALIGN_BYTES));
     if (!header || at + header.bytes > check.bytes) {
       at = skipDamage(walker, at, header);

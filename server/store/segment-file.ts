@@ -12,12 +12,12 @@ import {
   OPT_IF_NAME,
   OPT_IF_TSOFFSET,
   OPT_IF_TSRESOL,
+  OPT_RUN,
   PCAPNG_MAGIC,
 } from '../../proto/gen/constants.js';
 import { BLOCK_LOOK_BYTES, readBlockHeader } from './block-header.js';
 
-/** OPT_RUN of the SHB: 16 bytes run, u32 stripe, u32 stripes. */
-const OPT_RUN = 0xa002;
+/** Of OPT_RUN: 16 bytes run, u32 stripe, u32 stripes. */
 const RUN_BYTES = 24;
 const NANOSECONDS = 9;
 const HEAD_LOOK_BYTES = 64 << 10;

@@ -14,8 +14,8 @@ import {
   type SegmentHead,
 } from './segment-file.js';
 
-/** The newest segment of a recorder that wrote nothing for so long has no writer any more. */
-const IDLE_MS = 30_000;
+/** A newest segment that nobody has locked and nobody wrote to for so long has no writer any more. */
+const IDLE_MS = 2_000;
 
 export class Segment {
   readonly stem: string;
@@ -63,8 +63,8 @@ export class Segment {
     return this.sealed && this.covered === this.extents.length;
   }
 
-  /** Reads what is new. `followed`: its recorder has begun another segment since. */
-  look(followed: boolean): void {
+  /** Reads what is new. `followed`: its recorder has begun another segment since. `locked`: files being written. */
+  look(followed: boolean, locked: ReadonlySet<number>): void {
     let fd: number;
     try {
       fd = openSync(this.path, 'r');
@@ -73,8 +73,8 @@ export class Segment {
       return; // perhaps it is gone: the next refresh tells
     }
     try {
-      const { size, mtimeMs } = fstatSync(fd);
-      const sealed = followed || Date.now() - mtimeMs > IDLE_MS;
+      const { size, mtimeMs, ino } = fstatSync(fd);
+      const sealed = !locked.has(ino) && (followed || Date.now() - mtimeMs > IDLE_MS);
       if (size === this.size && sealed === this.sealed) return;
       this.#extend(fd, size, sealed);
     } catch (error) {

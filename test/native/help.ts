@@ -169,6 +169,13 @@ export function scratch(): string {
   return path;
 }
 
+/** The preloaded library of test/native/shim.c. */
+export function shim(): string {
+  const path = join(scratch(), 'shim.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-D_GNU_SOURCE', '-o', path, 'test/native/shim.c']);
+  return path;
+}
+
 export function have(command: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
 }

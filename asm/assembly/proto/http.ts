@@ -1,9 +1,9 @@
-// HTTP/1: a segment that starts with a request line or a status line (RFC 9112), and HTTP/2's preface, which
-// looks like one (RFC 9113 section 3.4). Segments that go on with a message are counted in ../tcpstream.ts.
+// HTTP/1: a segment that starts with a request line or a status line (RFC 9112); on a web port also HTTP/2's
+// preface, a line like those (RFC 9113 section 3.4). What goes on with a message is counted in ../tcpstream.ts.
 
 import { byte, OK } from '../cursor';
 import * as F from '../fields';
-import { announce, SEEN_HTTP } from '../state';
+import { ABOVE_RESPONSE, announce, SEEN_HTTP } from '../state';
 import { close, isTree, open } from '../tree';
 import { unknown } from './dispatch';
 import { fields } from './http_fields';
@@ -22,7 +22,7 @@ export function http<M>(p: usize, cap: usize, web: bool): u32 {
   const end = lineEnd(p, cap);
   // A line that is cut is believed when its method is a usual one.
   if (!web && (end < cap ? !isResponse(p) && !namesVersion(p, end) : !known)) return unknown<M>(p, cap, OK);
-  announce(SEEN_HTTP);
+  announce(isResponse(p) ? SEEN_HTTP | ABOVE_RESPONSE : SEEN_HTTP);
   if (isTree<M>()) {
     open(F.HTTP, p, cap - p);
     fields(isResponse(p), p, end, cap);
@@ -43,21 +43,20 @@ function lineEnd(p: usize, cap: usize): usize {
   return p < limit ? p : cap;
 }
 
-/** RTSP and SIP have the same methods: a whole request line must end in HTTP/1.x (the preface: 2.0). */
+/** RTSP and SIP have the same methods: a whole request line must end in HTTP/1.x. */
 function namesVersion(p: usize, end: usize): bool {
-  if (end - p <= 8 || load<u32>(end - 8) != word(0x48, 0x54, 0x54, 0x50)) return false;
-  return load<u16>(end - 4) == 0x312f || (load<u16>(end - 4) == 0x322f && load<u32>(p) == word(0x50, 0x52, 0x49, 0x20));
+  return end - p > 8 && load<u32>(end - 8) == word(0x48, 0x54, 0x54, 0x50) && load<u16>(end - 4) == 0x312f;
 }
 
 /** Longest method of WebDAV's and others' (IANA: UPDATEREDIRECTREF). */
 const METHOD_MAX: usize = 20;
 
-/** Capital letters, hyphens (of VERSION-CONTROL) and a space. */
+/** Capital letters, hyphens (of VERSION-CONTROL) and a space, or nothing more on the line. */
 function isMethod(p: usize, cap: usize): bool {
   const limit = cap - p > METHOD_MAX ? p + METHOD_MAX : cap;
   const from = p;
   while (p < limit && ((byte(p) >= 0x41 && byte(p) <= 0x5a) || byte(p) == 0x2d || byte(p) == 0x5f)) p++;
-  return p < limit && p - from > 2 && byte(p) == 0x20;
+  return p < limit && p - from > 2 && (byte(p) == 0x20 || byte(p) == 0x0d);
 }
 
 /** First eight bytes of a status line, or a registered method and the space after it. */

@@ -17,6 +17,7 @@ import { ntp } from './ntp';
 import { pfcp } from './pfcp';
 import { isLong as longHeader, quic } from './quic';
 import { sslv2Hello, tls } from './tls';
+import { ayiya, greUdp, teredo } from './udp_tunnels';
 import { vxlan } from './vxlan';
 
 const PORT_DNS: u32 = 53;
@@ -34,6 +35,9 @@ const PORT_NTP: u32 = 123;
 const PORT_ESP: u32 = 4500;
 const PORT_MDNS: u32 = 5353;
 const PORT_LLMNR: u32 = 5355;
+const PORT_TEREDO: u32 = 3544;
+const PORT_GRE: u32 = 4754;
+const PORT_AYIYA: u32 = 5072;
 const PORT_PFCP: u32 = 8805;
 
 @inline
@@ -64,6 +68,9 @@ export function udpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u3
   if (destination == PORT_GENEVE) return geneve<M>(p, cap, wire);
   if (destination == PORT_MPLS) return mpls<M>(p, cap, wire);
   if (either(source, destination, PORT_L2TP)) return l2tp<M>(p, cap, wire);
+  if (destination == PORT_GRE) return greUdp<M>(p, cap, wire);
+  if (either(source, destination, PORT_TEREDO)) return teredo<M>(p, cap, wire);
+  if (either(source, destination, PORT_AYIYA)) return ayiya<M>(p, cap, wire);
   // Long headers on any port, and whatever may go on with a connection that began with one.
   if (load<u8>(p) & 0x40 && (!isTree<M>() || longHeader(p, cap))) return quic<M>(p, cap);
   return isTree<M>() ? uncounted(source, destination, p, cap, wire) : OK;

@@ -32,10 +32,17 @@ export function quic<M>(p: usize, cap: usize): u32 {
   return OK;
 }
 
-/** An Initial packet too long for an acknowledgment alone, of a version whose keys are known: it holds a hello. */
+/** Versions reserved for forcing a negotiation (RFC 9000 section 15). */
+@inline
+function isReserved(version: u32): bool {
+  return (version & 0x0f0f0f0f) == 0x0a0a0a0a;
+}
+
+/** An Initial packet too long for an acknowledgment alone, of a version with TLS: it holds a hello. */
 function opensHandshake(p: usize, cap: usize): bool {
   const version = be32(p + 1);
-  if (!hasKeys(version) || kindOf(p, version) != INITIAL) return false;
+  const speaksTls = hasKeys(version) || isReserved(version) || version >> 16 == 0x5430 || version >> 8 == 0xfaceb0;
+  if (!speaksTls || kindOf(p, version) != INITIAL) return false;
   const scid = p + 7 + byte(p + 5);
   const tokenAt = scid + byte(scid - 1);
   const token = tokenAt < cap ? varint(tokenAt, cap) : 0;
@@ -54,7 +61,7 @@ function known(version: u32): bool {
   if (version == 0 || version == 1 || version == VERSION_2 || version == 0x709a50c4) return true;
   const high = version >> 8;
   if (version >> 16 == 0x5130) return (version & 0xffff) >= 0x3530; // before Q050 Google's own framing
-  return high == 0xff0000 || high == 0xfaceb0 || version >> 16 == 0x5430;
+  return high == 0xff0000 || high == 0xfaceb0 || version >> 16 == 0x5430 || isReserved(version);
 }
 
 function datagram(p: usize, cap: usize): void {

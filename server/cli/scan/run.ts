@@ -11,7 +11,7 @@ import { UsageError, wholeNumber } from '../command.js';
 import { Progress, totalBytes } from '../progress.js';
 import { ScanCrew } from './crew.js';
 import type { ScanResult, ScanTask } from './messages.js';
-import { scan } from './scan.js';
+import { SCANNING, scan } from './scan.js';
 import { split } from './split.js';
 
 /** Less than this in all is read by one thread: a second costs more than it saves. */
@@ -42,7 +42,7 @@ export function threadsOf(text: string | undefined): number {
 export async function* scanFiles(options: ScanOptions): AsyncGenerator<ScanResult> {
   const { files, filter, threads, threaded_bytes_min = THREADED_BYTES_MIN } = options;
   const module = await loadModule();
-  const engine = await Engine.load(module);
+  const engine = await Engine.load(module, SCANNING);
   setFilter(engine, filter);
   const total = totalBytes(files);
   const progress = new Progress(total);
@@ -113,7 +113,7 @@ async function* threadedScan(
 
 /** A file whose parts do not add up, read in one go; the crew's engine may be at work. */
 async function rescan(module: WebAssembly.Module, task: ScanTask): Promise<ScanResult> {
-  return scan(await Engine.load(module), { ...task, part: null }, () => {});
+  return scan(await Engine.load(module, SCANNING), { ...task, part: null }, () => {});
 }
 
 /**

@@ -4,6 +4,9 @@ import type { Engine } from '../../../asm/host/index.js';
 import { readCapture } from '../capture.js';
 import type { Part, ScanResult, ScanTask } from './messages.js';
 
+/** Options of an engine that scans: its totals are wanted, its flows are not. */
+export const SCANNING = { forgetFlows: true };
+
 /** What each engine filters for. */
 const filters = new WeakMap<Engine, string | null>();
 

@@ -2,11 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine } from '../../../asm/host/index.js';
 import { type FromScanWorker, Progression, type ScanTask, type ScanWorkerData } from './messages.js';
-import { scan } from './scan.js';
+import { SCANNING, scan } from './scan.js';
 
 const { module, tasks, shared } = workerData as ScanWorkerData;
 const progression = new Progression(shared);
-const engine = await Engine.load(module);
+const engine = await Engine.load(module, SCANNING);
 
 async function run(index: number, task: ScanTask): Promise<FromScanWorker> {
   try {
