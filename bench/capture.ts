@@ -112,6 +112,16 @@ export async function once(
 const label = ({ size, pps }: Step) =>
   `${size === 'mix' ? 'mix of 756 B' : `${size} B`}, ${(pps / 1e6).toFixed(1)} Mpps`;
 
+/** The row that decides: against whichever peer did best at this step. */
+function bestPeer(rows: Row[]): Row[] {
+  const ran = rows.filter(({ peer }) => peer !== null);
+  if (ran.length === 0) return [];
+  const best = ran.reduce((a, b) =>
+    (b.better === 'higher' ? b.peer! > a.peer! : b.peer! < a.peer!) ? b : a,
+  );
+  return [{ ...best, peerName: `best peer (${best.peerName})` }];
+}
+
 /** Rows of one step: each of our rings against each peer. */
 function rowsOf(step: Step, results: Map<Recorder, Run[] | Error>): Row[] {
   const rows: Row[] = [];
@@ -122,13 +132,17 @@ function rowsOf(step: Step, results: Map<Recorder, Run[] | Error>): Row[] {
   const all = [...results];
   for (const [recorder, runs] of all.filter(([{ ours }]) => ours)) {
     if (runs instanceof Error) continue;
-    for (const { of, ...metric } of metrics)
+    for (const { of, ...metric } of metrics) {
+      const beside: Row[] = [];
       for (const [peer, theirs] of all.filter(([{ ours }]) => !ours)) {
         const ours = median(runs.map(of));
         const base = { case: `${label(step)}, ${recorder.name}`, ...metric, ours, peerName: peer.name };
-        if (theirs instanceof Error) rows.push({ ...base, peer: null, ratio: null, reason: theirs.message });
-        else rows.push({ ...base, peer: median(theirs.map(of)), ratio: ours / median(theirs.map(of)) });
+        if (theirs instanceof Error)
+          beside.push({ ...base, peer: null, ratio: null, reason: theirs.message });
+        else beside.push({ ...base, peer: median(theirs.map(of)), ratio: ours / median(theirs.map(of)) });
       }
+      rows.push(...beside, ...bestPeer(beside));
+    }
   }
   return rows;
 }
