@@ -31,7 +31,7 @@ struct sim_plan {
   uint64_t seed;
   uint32_t blocks, block_bytes, packets, packet_bytes_max, rotate_bytes;
   uint32_t workers, drives;
-  bool patient, repeats;  // repeats: the source sends frames twice, --dedup is on
+  bool patient, repeats, uring;  // repeats: the source sends frames twice, --dedup is on
   uint32_t ring_drop_pm;  // all *_pm in per mille
   uint32_t poll_wait_pm, write_wait_pm, short_pm, error_pm, full_pm, open_pm, sync_pm;
   uint32_t lost_connection_pm, ack_wait_pm, uplink_pps, slots;
@@ -43,7 +43,8 @@ void sim_source_open(struct source *s, const struct sim_plan *plan);
 bool sim_frame_number(const uint8_t *data, uint32_t caplen, uint32_t *number);
 
 // sim_disk.c: system calls of storing, between the recorder and the kernel; faults only between begin and end.
-void sim_disk_begin(const struct sim_plan *plan);
+void sim_disk_plan(const struct sim_plan *plan);  // before the store is opened
+void sim_disk_begin(void);
 void sim_disk_end(void);
 
 // sim_store.c: the writer, as main.c sets it up.
