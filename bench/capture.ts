@@ -5,9 +5,10 @@
  * the recorder's ring are in the share as well: they come from the same core being too busy to receive.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atExit, emptyDirectory, workDirectory } from './cleanup.js';
 import { type Benchmark, median, type Row } from './harness.js';
 import { RECORDERS, type Recorder } from './recorders.js';
 import { countNumbers, cpuTimeNs, Veth, vethObstacle } from './veth.js';
@@ -70,8 +71,7 @@ export async function once(
   seconds: number,
   dir: string,
 ): Promise<Run> {
-  rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true });
+  emptyDirectory(dir);
   veth.rebuild();
   recorder.prepare?.(dir);
   const [command, ...args] = veth.onRecorderCore(recorder.command(dir));
@@ -80,6 +80,7 @@ export async function once(
   child.stderr.on('data', (data: Buffer) => {
     said = (said + data.toString()).slice(-2000);
   });
+  const forget = atExit(() => child.kill('SIGKILL'));
   const gone = new Promise((resolve) => child.on('close', resolve));
   try {
     await sleep(READY_MS);
@@ -103,12 +104,23 @@ export async function once(
   } finally {
     child.kill('SIGKILL');
     await gone;
-    rmSync(dir, { recursive: true, force: true });
+    forget();
+    emptyDirectory(dir);
   }
 }
 
 const label = ({ size, pps }: Step) =>
   `${size === 'mix' ? 'mix of 756 B' : `${size} B`}, ${(pps / 1e6).toFixed(1)} Mpps`;
+
+/** The row that decides: against whichever peer did best at this step. */
+function bestPeer(rows: Row[]): Row[] {
+  const ran = rows.filter(({ peer }) => peer !== null);
+  if (ran.length === 0) return [];
+  const best = ran.reduce((a, b) =>
+    (b.better === 'higher' ? b.peer! > a.peer! : b.peer! < a.peer!) ? b : a,
+  );
+  return [{ ...best, peerName: `best peer (${best.peerName})` }];
+}
 
 /** Rows of one step: each of our rings against each peer. */
 function rowsOf(step: Step, results: Map<Recorder, Run[] | Error>): Row[] {
@@ -120,13 +132,17 @@ function rowsOf(step: Step, results: Map<Recorder, Run[] | Error>): Row[] {
   const all = [...results];
   for (const [recorder, runs] of all.filter(([{ ours }]) => ours)) {
     if (runs instanceof Error) continue;
-    for (const { of, ...metric } of metrics)
+    for (const { of, ...metric } of metrics) {
+      const beside: Row[] = [];
       for (const [peer, theirs] of all.filter(([{ ours }]) => !ours)) {
         const ours = median(runs.map(of));
         const base = { case: `${label(step)}, ${recorder.name}`, ...metric, ours, peerName: peer.name };
-        if (theirs instanceof Error) rows.push({ ...base, peer: null, ratio: null, reason: theirs.message });
-        else rows.push({ ...base, peer: median(theirs.map(of)), ratio: ours / median(theirs.map(of)) });
+        if (theirs instanceof Error)
+          beside.push({ ...base, peer: null, ratio: null, reason: theirs.message });
+        else beside.push({ ...base, peer: median(theirs.map(of)), ratio: ours / median(theirs.map(of)) });
       }
+      rows.push(...beside, ...bestPeer(beside));
+    }
   }
   return rows;
 }
@@ -167,7 +183,7 @@ async function measure(step: Step, rounds: number, seconds: number, dir: string)
 async function run({ quick }: { quick: boolean }): Promise<Row[]> {
   const obstacle = await vethObstacle();
   if (obstacle) throw new Error(`no veth pair to measure on: ${obstacle}`);
-  const dir = resolve('build', 'bench', `capture-${process.pid}`);
+  const dir = workDirectory('capture');
   const rows: Row[] = [];
   for (const step of quick ? QUICK : FULL) rows.push(...(await measure(step, quick ? 1 : 3, 1, dir)));
   return rows;

@@ -4,8 +4,9 @@
  * Rates are taken between ledger lines, so that neither side's start-up counts.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { emptyDirectory, workDirectory } from './cleanup.js';
 import { type Benchmark, median, type Row } from './harness.js';
 import { PROBE } from './recorders.js';
 
@@ -82,20 +83,19 @@ type Contestant = [name: string, rate: (dir: string) => number];
 
 /** All in turns, each in a directory of its own that is gone afterwards; medians or the first error. */
 function medians(contestants: Contestant[], rounds: number): Map<string, number | Error> {
+  const dir = workDirectory('disk');
   const results = new Map<string, number[] | Error>(contestants.map(([name]) => [name, []]));
   for (let round = 0; round < rounds; round++)
     for (const [name, rate] of contestants) {
-      const dir = resolve('build', 'bench', `disk-${process.pid}`);
       const rates = results.get(name);
       if (!Array.isArray(rates)) continue;
-      mkdirSync(dir, { recursive: true });
       try {
         rates.push(rate(dir));
         process.stderr.write(`bench: ${name}: ${(rates.at(-1)! / 1e9).toFixed(2)} GB/s\n`);
       } catch (error) {
         results.set(name, error as Error);
       } finally {
-        rmSync(dir, { recursive: true, force: true });
+        emptyDirectory(dir);
       }
     }
   return new Map([...results].map(([name, rates]) => [name, Array.isArray(rates) ? median(rates) : rates]));
@@ -136,7 +136,7 @@ async function run({ quick }: { quick: boolean }): Promise<Row[]> {
   const memory = medians(
     [
       ['ringtapd --store null', nowhere],
-      ['memcpy alone', () => copyRate(1)],
+      ['memcpy alone', () => copyRate(2)],
     ],
     rounds,
   );

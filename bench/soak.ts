@@ -5,10 +5,11 @@
  * not fill.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { once } from './capture.js';
+import { atExit, emptyDirectory, workDirectory } from './cleanup.js';
 import type { Benchmark, Row } from './harness.js';
 import { PROBE, RECORDERS } from './recorders.js';
 import { RECEIVER, Veth, vethObstacle } from './veth.js';
@@ -73,8 +74,7 @@ interface Soak {
 
 async function soak(pps: number, seconds: number, dir: string): Promise<Soak> {
   const veth = new Veth();
-  rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true });
+  emptyDirectory(dir);
   veth.rebuild();
   const stats = join(dir, 'ledger.json');
   const args = [
@@ -92,6 +92,7 @@ async function soak(pps: number, seconds: number, dir: string): Promise<Soak> {
   ];
   const [command, ...rest] = veth.onRecorderCore(args);
   const child = spawn(command!, rest, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const forget = atExit(() => child.kill('SIGKILL'));
   const gone = new Promise((done) => child.on('close', done));
   try {
     await sleep(1000);
@@ -113,8 +114,9 @@ async function soak(pps: number, seconds: number, dir: string): Promise<Soak> {
   } finally {
     child.kill('SIGKILL');
     await gone;
+    forget();
     veth.remove();
-    rmSync(dir, { recursive: true, force: true });
+    emptyDirectory(dir);
   }
 }
 
@@ -128,7 +130,7 @@ async function run({ quick }: { quick: boolean }): Promise<Row[]> {
   const obstacle = await vethObstacle();
   if (obstacle) throw new Error(`no veth pair to measure on: ${obstacle}`);
   const seconds = Number(process.env.RINGTAP_SOAK ?? (quick ? 20 : 600));
-  const dir = resolve('build', 'bench', `soak-${process.pid}`);
+  const dir = workDirectory('soak');
   const chosen = Number(process.env.RINGTAP_SOAK_PPS ?? 0);
   const pps = chosen || 0.8 * (await highestLossless(dir, quick ? 1 : 2));
   const { sent, memory_kib, ledgers: all } = await soak(pps, seconds, dir);

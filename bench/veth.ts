@@ -10,6 +10,7 @@ import {
 } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { atExit } from './cleanup.js';
 
 export const RECEIVER = 'rtb1';
 export const GENERATOR_CORE = 0;
@@ -38,6 +39,10 @@ export class Veth {
   readonly name = `rtbench${process.pid}`;
   /** The kernel thread that receives. */
   poller = 0;
+
+  constructor() {
+    atExit(() => this.remove());
+  }
 
   /** Removes what is there and makes it anew; throws with the reason when it cannot be. */
   rebuild(): void {

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "shape_table.h"
+
 enum { WAYS = 4, SETS_MIN = 1 << 12, SETS_MAX = 1 << 20 };
 #define WINDOW_US_MAX 10000000ull
 #define WINDOW_PACKETS_MAX 1000000ull
@@ -43,9 +45,8 @@ int dedup_open(struct dedup *d, const char *text, struct failure *f) {
   uint64_t sets = SETS_MIN;
   while (sets < SETS_MAX && sets * WAYS < expected * 4) sets *= 2;
   d->mask = sets - 1;
-  d->table = aligned_alloc(64, sets * WAYS * sizeof *d->table);
+  d->table = table_alloc(sets * WAYS * sizeof *d->table);
   if (!d->table) return fail(f, ENOMEM, "--dedup: no memory for this window; use a smaller one");
-  memset(d->table, 0, sets * WAYS * sizeof *d->table);
   return 0;
 }
 

@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "shape_table.h"
+
 enum { WAYS = 4 };
 static_assert(sizeof(struct flow_entry) == 64, "an entry is one cache line");
 
 int flows_open(struct flows *t, struct failure *f) {
-  t->table = aligned_alloc(64, FLOWS_MAX * sizeof *t->table);
+  t->table = table_alloc(FLOWS_MAX * sizeof *t->table);
   if (!t->table) return fail(f, ENOMEM, "no memory for the flow table; drop --flow-cutoff and tls rules");
-  memset(t->table, 0, FLOWS_MAX * sizeof *t->table);
   return 0;
 }
 

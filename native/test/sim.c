@@ -57,6 +57,7 @@ static struct sim_plan draw_plan(uint64_t seed) {
   p.packet_bytes_max = 64 + (uint32_t)sim_below(&r, 1450);
   p.rotate_bytes = sim_chance(&r, 500) ? 0 : 60000 + (uint32_t)sim_below(&r, 400000);
   p.workers = 1 + (uint32_t)sim_below(&r, 4);
+  p.drives = sim_chance(&r, 400) ? 1 : 2 + (uint32_t)sim_below(&r, 3);
   p.patient = sim_chance(&r, 300);
   p.repeats = sim_chance(&r, 300);
   p.ring_drop_pm = maybe(&r, 100);
@@ -70,6 +71,7 @@ static struct sim_plan draw_plan(uint64_t seed) {
   p.lost_connection_pm = maybe(&r, 100);
   p.ack_wait_pm = maybe(&r, 1000);
   p.uplink_pps = sim_chance(&r, 500) ? 0 : 1 + (uint32_t)sim_below(&r, 100000);
+  p.uring = sim_chance(&r, 200);
   p.slots = sim_chance(&r, 500) ? BATCH_SLOTS : 2 + (uint32_t)sim_below(&r, 6);
   return p;
 }
@@ -147,8 +149,9 @@ static void run(uint64_t seed, struct totals *totals) {
   SIM_CHECK(!tap_init(&tap, plan.slots, 64, plan.uplink_pps, &f), "%s", f.text);
   struct options o = {.slice = plan.repeats ? "any=40" : NULL, .dedup = plan.repeats ? "300p" : NULL};
   SIM_CHECK(!shape_open(&c.shape, &o, source.linktype, &f), "%s", f.text);
+  sim_disk_plan(&plan);
   struct sim_store *store = sim_store_open(dir, &plan, &pool);
-  sim_disk_begin(&plan);
+  sim_disk_begin();
   sim_store_start(store);
   c.source = &source, c.pool = &pool, c.tap = &tap;
   c.stored = sim_store_stored(store), c.store_drops = sim_store_drops(store);

@@ -30,8 +30,8 @@ void sim_broken(const char *condition, const char *fmt, ...) __attribute__((nore
 struct sim_plan {
   uint64_t seed;
   uint32_t blocks, block_bytes, packets, packet_bytes_max, rotate_bytes;
-  uint32_t workers;
-  bool patient, repeats;  // repeats: the source sends frames twice, --dedup is on
+  uint32_t workers, drives;
+  bool patient, repeats, uring;  // repeats: the source sends frames twice, --dedup is on
   uint32_t ring_drop_pm;  // all *_pm in per mille
   uint32_t poll_wait_pm, write_wait_pm, short_pm, error_pm, full_pm, open_pm, sync_pm;
   uint32_t lost_connection_pm, ack_wait_pm, uplink_pps, slots;
@@ -43,7 +43,8 @@ void sim_source_open(struct source *s, const struct sim_plan *plan);
 bool sim_frame_number(const uint8_t *data, uint32_t caplen, uint32_t *number);
 
 // sim_disk.c: system calls of storing, between the recorder and the kernel; faults only between begin and end.
-void sim_disk_begin(const struct sim_plan *plan);
+void sim_disk_plan(const struct sim_plan *plan);  // before the store is opened
+void sim_disk_begin(void);
 void sim_disk_end(void);
 
 // sim_store.c: the writer, as main.c sets it up.
@@ -60,6 +61,6 @@ struct sim_gateway;
 struct sim_gateway *sim_gateway_start(const struct sim_plan *plan, struct tap *tap);
 void sim_gateway_finish(struct sim_gateway *g);  // capture has ended; checks what arrived
 
-// sim_files.c: reads every file of `dir` with a reader of its own. Returns how many packets they hold.
+// sim_files.c: reads and removes every file below `dir`, with a reader of its own. Returns how many packets they hold.
 uint64_t sim_files_check(const char *dir);
 #endif

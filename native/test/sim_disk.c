@@ -1,5 +1,6 @@
 // The simulation's drive: system calls linked through here (ld --wrap) fail, come late or do half of what they
-// were asked. io_uring is refused, so that every write is one pwrite. Files are real. Any thread.
+// were asked. io_uring is refused in most runs, so that every write is one pwrite; in the others writes succeed and
+// only the calls around them fail. Files are real. Any thread.
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -24,24 +25,25 @@ static struct {
 
 ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t offset);
 int __real_open(const char *path, int flags, ...);
-int __real_fsync(int fd);
-int __real_fdatasync(int fd);
+int __real_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
 uint64_t __real_clock_monotonic_ns(void);
 
-void sim_disk_begin(const struct sim_plan *plan) {
+void sim_disk_plan(const struct sim_plan *plan) {
   pthread_mutex_lock(&disk.lock);
-  disk.on = true;
   disk.plan = *plan;
   disk.random.state = plan->seed * 5 + 2;
   disk.full_for = 0;
   pthread_mutex_unlock(&disk.lock);
 }
 
-void sim_disk_end(void) {
+static void set_on(bool on) {
   pthread_mutex_lock(&disk.lock);
-  disk.on = false;
+  disk.on = on;
   pthread_mutex_unlock(&disk.lock);
 }
+
+void sim_disk_begin(void) { set_on(true); }
+void sim_disk_end(void) { set_on(false); }
 
 // What one call shall do: 0 or a positive errno, after how long, and for a write how many bytes.
 struct fate {
@@ -102,8 +104,7 @@ int __wrap_fsync(int fd) {
 int __wrap_fdatasync(int fd) { return __wrap_fsync(fd); }
 
 int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags) {
-  (void)entries, (void)ring, (void)flags;
-  return -ENOSYS;
+  return disk.plan.uring ? __real_io_uring_queue_init(entries, ring, flags) : -ENOSYS;
 }
 
 uint64_t __wrap_clock_monotonic_ns(void) { return __real_clock_monotonic_ns() * HASTE; }

@@ -92,6 +92,22 @@ static void read_segment(struct stored *s, const char *path) {
   free(data);
 }
 
+static void read_directory(struct stored *s, const char *dir) {
+  DIR *d = opendir(dir);
+  SIM_CHECK(d, "%s", dir);
+  for (struct dirent *e; (e = readdir(d));) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+    if (e->d_name[0] == '.') continue;
+    if (e->d_type == DT_DIR)
+      read_directory(s, path);
+    else
+      read_segment(s, path);
+    remove(path);
+  }
+  closedir(d);
+}
+
 static int by_seq(const void *a, const void *b) {
   uint64_t x = ((const struct stored_block *)a)->seq, y = ((const struct stored_block *)b)->seq;
   return x < y ? -1 : x > y;
@@ -99,16 +115,7 @@ static int by_seq(const void *a, const void *b) {
 
 uint64_t sim_files_check(const char *dir) {
   struct stored s = {0};
-  DIR *d = opendir(dir);
-  SIM_CHECK(d, "%s", dir);
-  for (struct dirent *e; (e = readdir(d));) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-    if (e->d_name[0] == '.') continue;
-    read_segment(&s, path);
-    remove(path);
-  }
-  closedir(d);
+  read_directory(&s, dir);
   if (s.count) qsort(s.block, s.count, sizeof *s.block, by_seq);
   bool any = false;
   uint32_t last = 0;

@@ -1,6 +1,6 @@
 /**
  * The recorder's simulation (native/test/sim.h) under ASan and under ThreadSanitizer, from a new seed each time.
- * RINGTAP_SIM_SECONDS makes it longer, RINGTAP_SIM_SEED repeats one.
+ * RINGTAP_SIM_SECONDS makes it longer, RINGTAP_SEED repeats one.
  */
 import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
@@ -9,7 +9,7 @@ import { build } from './help.js';
 
 build('sim');
 const SECONDS = Number(process.env.RINGTAP_SIM_SECONDS ?? 14);
-const seed = process.env.RINGTAP_SIM_SEED ?? String(Date.now());
+const seed = process.env.RINGTAP_SEED ?? String(Date.now());
 
 for (const [sanitizer, leastRuns] of [
   ['asan', 100],
