@@ -21,6 +21,7 @@
 
 #include "alarm.h"
 #include "clock.h"
+#include "constants.h"
 #include "leases.h"
 #include "live.h"
 #include "nic.h"
@@ -135,8 +136,8 @@ static int refused(const struct source *s, const struct mode *mode, int err, str
   if (err == EBUSY && nic.xdp_program) {
     char program[BPF_OBJ_NAME_LEN];
     xdp_prog_name(nic.xdp_program, program);
-    return fail(f, err, "%s: another XDP program (\"%s\", id %u) is attached; end what uses it or: ip link set dev %s "
-                        "xdp off", name, program, nic.xdp_program, name);
+    return fail(f, err, "%s: another XDP program (\"%s\", id %u) is attached; end what uses it, or if nothing does: "
+                        "ip link set dev %s xdp off", name, program, nic.xdp_program, name);
   }
   if (err == EBUSY) return fail(f, err, "%s: another AF_XDP socket has one of these queues; end it or choose --queues", name);
   if (err == ENOBUFS || err == ENOMEM)
@@ -208,6 +209,8 @@ static int afxdp_open(struct source *s, const struct options *o, struct failure 
   struct nic nic;
   int rc = live_find_interface(s, o, &iface, f);
   if (rc) return rc;
+  if (s->linktype != RT_LINKTYPE_ETHERNET)
+    return fail(f, EOPNOTSUPP, "%s: AF_XDP needs an Ethernet interface; use --ring=afpacket", s->interface_name);
   struct afxdp *a = calloc(1, sizeof *a);
   if (!a) return fail(f, ENOMEM, "%s: no memory", s->interface_name);
   s->state = a;

@@ -195,7 +195,12 @@ xdp('several workers give frames back beside each other: all stored, in order', 
   assert.ok(frames(segments(dir)[0]!).numbers.every((number, index) => number === index));
 });
 
-xdp('the mode: told when asked for in vain; frames of a whole page for a larger MTU', async () => {
+xdp('the mode: told when asked for in vain; a tunnel refused; larger frames for a larger MTU', async () => {
+  if (spawnSync('ip', ['-n', netns, 'tuntap', 'add', 'mode', 'tun', 'tun7']).status === 0) {
+    const { code, messages } = run(['-i', 'tun7', '--ring=afxdp', '-w', '/dev/null'], { netns });
+    assert.equal([code, messages.length], [1, 1]);
+    assert.match(messages[0]!, /tun7: AF_XDP needs an Ethernet interface; use --ring=afpacket$/);
+  }
   const said = run(['-i', 'vb', '--ring=afxdp', '-w', '/dev/null', '--xdp-mode=zerocopy'], { netns });
   assert.is(said.code, 1);
   assert.match(said.messages[0]!, /vb: AF_XDP zerocopy mode: .*use another --xdp-mode or --ring=afpacket/);
