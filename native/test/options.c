@@ -36,6 +36,16 @@ TEST(options_units_are_tcpdumps) {
   CHECK(!strcmp(o.filter, "tcp or udp"));
 }
 
+TEST(options_of_shaping_are_off_until_asked_for) {
+  struct options o;
+  CHECK(parse(&o, "-w out") == 0 && !o.slice && !o.dedup && !o.flow_cutoff_bytes);
+  CHECK(parse(&o, "-w out --dedup --flow-cutoff 10K --slice port_443=128,tls=handshake udp") == 0);
+  CHECK(!strcmp(o.dedup, "5ms") && o.flow_cutoff_bytes == 10240 && !strcmp(o.filter, "udp"));
+  CHECK(!strcmp(o.slice, "port 443=128,tls=handshake"));
+  CHECK(parse(&o, "-w out --dedup=1000p,routed") == 0 && !strcmp(o.dedup, "1000p,routed"));
+  CHECK(options_set(&o, "dedup", "", &failure) == 0 && !strcmp(o.dedup, "5ms"));  // as a line of --config
+}
+
 TEST(options_refusals_name_cause_and_cure) {
   static const struct {
     const char *line, *says;

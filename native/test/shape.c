@@ -53,12 +53,13 @@ static struct frame ip_frame(uint8_t protocol, uint16_t sport, uint16_t dport, u
 
 static uint64_t clock_ns = 1000 * NS_PER_S;
 static uint64_t sliced;
+static uint32_t not_captured;  // wire bytes that a snaplen took away before us
 
 // Bytes kept, or minus the verdict.
 static int64_t take(struct shape *s, const struct frame *f) {
   uint8_t *data = malloc(f->length ? f->length : 1);
   memcpy(data, f->bytes, f->length);
-  struct packet p = {.data = data, .caplen = f->length, .wirelen = f->length, .ts_ns = clock_ns};
+  struct packet p = {.data = data, .caplen = f->length, .wirelen = f->length + not_captured, .ts_ns = clock_ns};
   uint64_t before = sliced;
   enum shape_verdict v = shape_packet(s, &p, &sliced);
   CHECK(p.caplen <= f->length && (v != SHAPE_KEEP || sliced - before == f->length - p.caplen));
@@ -83,6 +84,23 @@ TEST(slice_first_rule_that_matches_decides) {
   CHECK(take_tcp(s, 16, 1, NULL, 400, false) == 96 && take_tcp(s, 16, 1, NULL, 10, false) == TCP_HEADERS + 10);
   CHECK(take(s, &icmp) == 20);
   CHECK(take(s, &fragment) == 14 + 20);
+  shape_close(s);
+}
+
+TEST(slice_finds_the_transport_behind_ipv6_extension_headers) {
+  struct shape *s = make("udp/53=headers+4,udp=headers,ip6=60", 0, NULL);
+  struct frame f = {{0}, 14 + 40 + 8 + 8 + 8 + 300};  // hop-by-hop options, fragment header, UDP
+  uint8_t *ip = f.bytes + 14;
+  f.bytes[12] = 0x86, f.bytes[13] = 0xDD;
+  ip[0] = 0x60, ip[4] = (8 + 8 + 8 + 300) >> 8, ip[5] = (8 + 8 + 8 + 300) & 255, ip[6] = 0;
+  ip[40] = 44, ip[48] = 17, ip[57] = 53, ip[59] = 9;
+  CHECK(take(s, &f) == 14 + 40 + 24 + 4);
+  ip[57] = 54;
+  CHECK(take(s, &f) == 14 + 40 + 24);
+  ip[50] = 1;  // a later fragment
+  CHECK(take(s, &f) == 14 + 40 + 16);
+  ip[48] = 59;  // no next header
+  CHECK(take(s, &f) == 60);
   shape_close(s);
 }
 
@@ -152,6 +170,20 @@ TEST(tls_is_found_again_behind_a_gap_and_not_seen_where_it_is_not) {
   shape_close(s);
 }
 
+// A header split over two segments is not read beyond the first; what comes after it is found again.
+TEST(tls_headers_may_be_split_anywhere) {
+  static uint8_t stream[2000];
+  uint32_t first = put_record(stream, 22, 100), n = first + put_record(stream + first, 23, 400);
+  for (uint32_t cut = first; cut <= first + 5; cut++) {
+    struct shape *s = make("tls=handshake", 0, NULL);
+    CHECK(take_tcp(s, 16, 0, stream, cut, false) == TCP_HEADERS + cut);
+    take_tcp(s, 16, cut, stream + cut, n - cut, false);
+    put_record(stream + n, 23, 50);
+    CHECK(take_tcp(s, 16, n, stream + n, 55, false) == TCP_HEADERS + 5);
+    shape_close(s);
+  }
+}
+
 TEST(cutoff_keeps_the_first_bytes_of_both_directions_and_the_ends) {
   struct shape *s = make(NULL, 1000, NULL);
   CHECK(take_tcp(s, TCP_HEADERS ? 2 : 0, 1, NULL, 0, false) == TCP_HEADERS);
@@ -176,11 +208,13 @@ TEST(cutoff_does_not_count_padding_and_bounds_its_table) {
   struct frame f = ip_frame(17, 7, 8, 0, 0, NULL, 5, false);
   f.length = 60;
   CHECK(take(s, &f) == 60 && take(s, &f) == 60 && take(s, &f) == -SHAPE_CUTOFF);
+  CHECK(take_tcp(s, 16, 1, NULL, 50, false) == TCP_HEADERS + 10);
   for (uint32_t i = 0; i < 1200000; i++) {  // far more flows than there are entries
     struct frame other = ip_frame(17, (uint16_t)i, 9, 0, 0, NULL, 5, false);
     other.bytes[14 + 13] = (uint8_t)(i >> 16);
     struct packet p = {.data = other.bytes, .caplen = other.length, .wirelen = other.length, .ts_ns = ++clock_ns};
     CHECK(shape_packet(s, &p, &sliced) == SHAPE_KEEP);
+    if (i % 1000 == 0) CHECK(take_tcp(s, 16, 1, NULL, 0, false) == -SHAPE_CUTOFF);  // never silent: not forgotten
   }
   CHECK(take(s, &f) == 60);  // forgotten, so kept
   shape_close(s);
@@ -247,14 +281,22 @@ TEST(shape_reads_no_frame_past_its_end) {
     f.bytes[14 + (type == 0x0800 ? 9 : 6)] = (uint8_t[]){6, 17, 0, 44, 51, 60, 43, 58}[random >> 60 & 7];
     if (i % 3 == 0) f.bytes[14 + 20 + 20] = 22, f.bytes[14 + 20 + 21] = 3;
     f.length = (uint32_t)(random >> 20) % 160;
+    not_captured = i % 2 ? 0 : (uint32_t)(random >> 30) % 2000;
     take(s, &f);
   }
   uint8_t hello[400];
   put_record(hello, 22, 395);
   struct frame f = ip_frame(6, 1, 2, 16, 5, hello, 400, false);
-  for (uint32_t n = f.length; n > 0; n--) {  // every prefix
-    f.length = n;
-    take(s, &f);
+  for (uint32_t words = 5; words < 16; words++) {
+    f.bytes[14 + 20 + 12] = (uint8_t)(words << 4);
+    uint32_t whole = f.length;
+    for (uint32_t n = whole; n > 0; n--) {  // every prefix of it
+      f.length = n;
+      not_captured = whole - n;
+      take(s, &f);
+    }
+    f.length = whole;
   }
+  not_captured = 0;
   shape_close(s);
 }
