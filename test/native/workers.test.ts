@@ -111,8 +111,8 @@ for (const [what, from, to] of [
   ['blocks passed on before they are copied', ' && block_committed(&c->pool->blocks[index])', ''],
   [
     'packets given back before they are copied',
-    'places_fill(&w->places, c->snaplen);\n  if (!w->ticket) return;\n  jitter();\n  c->source->ops->release(c->source, w->ticket);',
-    'if (w->ticket) c->source->ops->release(c->source, w->ticket);\n  jitter();\n  places_fill(&w->places, c->snaplen);',
+    'places_fill(&w->places);\n  if (!w->ticket) return;\n  jitter();\n  c->source->ops->release(c->source, w->ticket);',
+    'if (w->ticket) c->source->ops->release(c->source, w->ticket);\n  jitter();\n  places_fill(&w->places);',
   ],
 ] as const)
   test(`ThreadSanitizer catches ${what}`, () => {
