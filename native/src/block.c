@@ -67,6 +67,9 @@ void block_seal(struct block *b, const struct block_counters *c, uint64_t now_ns
       .pool_drops = c->pool_drops,
       .block_bytes = b->length,
       .used_bytes = used,
+      .cutoff = c->cutoff,
+      .duplicates = c->duplicates,
+      .sliced_bytes = c->sliced_bytes,
   };
   write_isb(b, c, &h, now_ns);
 }

@@ -40,8 +40,12 @@ struct block_header {
   uint64_t store_drops;
   uint32_t block_bytes;  // ISB to end of padding
   uint32_t used_bytes;   // ISB to last EPB
+  // Since the previous block; files older than shaping end here.
+  uint64_t cutoff;       // packets removed
+  uint64_t duplicates;
+  uint64_t sliced_bytes;  // cut off packets that were kept
 };
-static_assert(sizeof(struct block_header) == 80, "block_header is a file format");
+static_assert(sizeof(struct block_header) == 104, "block_header is a file format");
 static_assert(offsetof(struct block_header, block_seq) == 8, "block_header is a file format");
 static_assert(offsetof(struct block_header, block_bytes) == 72, "block_header is a file format");
 
@@ -53,7 +57,8 @@ static_assert(ISB_BYTES % 4 == 0, "pcapng blocks are padded to 32 bits");
 struct block_counters {
   uint64_t started_ts_ns;
   uint64_t received, if_drops, os_drops, delivered;
-  uint64_t ring_drops, pool_drops;  // since the previous block
+  uint64_t ring_drops, pool_drops;  // since the previous block, as what follows
+  uint64_t cutoff, duplicates, sliced_bytes;
 };
 
 struct block {

@@ -20,6 +20,7 @@ static void read_source_counters(struct capture *c) {
   c->source->ops->counters(c->source, &counters);
   c->now.received = counters.received;
   c->now.ring_drops = counters.drops;
+  c->now.ring_starved = counters.starved;
 }
 
 // Later stages first: what they report was appended before.
@@ -65,9 +66,15 @@ static void fill_counters(struct capture *c, struct block_counters *out) {
       .delivered = a->appended,
       .ring_drops = known ? a->ring_drops - c->sealed_ring_drops : BLOCK_UNKNOWN,
       .pool_drops = a->pool_drops - c->sealed_pool_drops,
+      .cutoff = a->cutoff - c->sealed_cutoff,
+      .duplicates = a->duplicates - c->sealed_duplicates,
+      .sliced_bytes = a->sliced_bytes - c->sealed_sliced_bytes,
   };
   c->sealed_ring_drops = known ? a->ring_drops : 0;
   c->sealed_pool_drops = a->pool_drops;
+  c->sealed_cutoff = a->cutoff;
+  c->sealed_duplicates = a->duplicates;
+  c->sealed_sliced_bytes = a->sliced_bytes;
 }
 
 // The block is on its way once the copies into it are done.
@@ -135,9 +142,14 @@ static bool limit_reached(const struct capture *c) {
   return c->limit && (c->pool ? c->now.appended : c->now.unrecorded) >= c->limit;
 }
 
-static void take_packet(struct capture *c, struct worker *w, struct packet *p) {
-  c->now.walked++;
-  c->now.wire_bytes += packet_full_wirelen(p);
+static bool shaped_away(struct capture *c, struct packet *p) {
+  enum shape_verdict verdict = shape_packet(c->shape, p, &c->now.sliced_bytes);
+  c->now.cutoff += verdict == SHAPE_CUTOFF;
+  c->now.duplicates += verdict == SHAPE_DUPLICATE;
+  return verdict != SHAPE_KEEP;
+}
+
+static void sort_packet(struct capture *c, struct worker *w, struct packet *p) {
   if (c->filter.active && !filter_matches(&c->filter, p)) {
     c->now.filtered++;
     return;
@@ -146,11 +158,19 @@ static void take_packet(struct capture *c, struct worker *w, struct packet *p) {
     c->now.unrecorded++;
     return;
   }
+  if (c->shape && shaped_away(c, p)) return;
   if (c->pool)
     record(c, w, p);
   else
     c->now.unrecorded++;
   if (c->tap) tap_packet(c->tap, p, c->block ? c->block->seq : 0);
+}
+
+// Counted as walked last: while it waits for a block it is still on its way from the ring, and balances.
+static void take_packet(struct capture *c, struct worker *w, struct packet *p) {
+  c->now.wire_bytes += packet_full_wirelen(p);
+  sort_packet(c, w, p);
+  c->now.walked++;
 }
 
 static void housekeep(struct capture *c, struct worker *w, uint64_t now_ns) {

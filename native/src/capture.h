@@ -61,6 +61,7 @@ struct capture {
   struct spsc sealed;          // full blocks with copies under way, in order
   uint64_t block_seq, flush_at_ns, publish_at_ns;
   uint64_t sealed_ring_drops, sealed_pool_drops;  // as of the previous block
+  uint64_t sealed_cutoff, sealed_duplicates, sealed_sliced_bytes;
   bool draining, ended;
   struct accounts now;
 

@@ -7,10 +7,17 @@
 
 #include "clock.h"
 
+// A drive may hold two runs (one is written, one comes next): all together half of the pool.
+static uint64_t run_bytes_max(const struct pool *pool, uint32_t drives) {
+  uint64_t share = (uint64_t)pool->count * pool->blocks[0].capacity / 4 / drives;
+  return share < RUN_BYTES_MAX ? share : RUN_BYTES_MAX;
+}
+
 int dispatch_init(struct dispatch *d, struct pool *pool, uint32_t drives) {
   memset(d, 0, sizeof *d);
   d->pool = pool;
   d->drives = drives;
+  d->run_bytes_max = run_bytes_max(pool, drives);
   d->rescued = calloc(pool->count, sizeof *d->rescued);
   pthread_mutex_init(&d->lock, NULL);
   pthread_cond_init(&d->turned, NULL);
@@ -32,10 +39,10 @@ static void wake(struct dispatch *d) { sem_post(&d->pool->filled_wake); }
 static const struct block *block_at(const struct dispatch *d, uint32_t index) { return &d->pool->blocks[index]; }
 
 // Only whole blocks may be joined: a partial one leaves a gap in memory behind its end.
-static bool run_takes(const struct run *r, const struct block *b, uint64_t room) {
+static bool run_takes(const struct dispatch *d, const struct run *r, const struct block *b, uint64_t room) {
   if (r->count == 0) return true;
   return r->count < RUN_BLOCKS_MAX && !r->rotate_after && b->base == r->data + r->bytes &&
-         r->bytes + b->length <= RUN_BYTES_MAX && r->bytes + b->length <= room;
+         r->bytes + b->length <= d->run_bytes_max && r->bytes + b->length <= room;
 }
 
 static void run_add(struct run *r, const struct block *b, uint32_t index) {
@@ -58,13 +65,13 @@ static bool has_blocks(const struct dispatch *d) {
 static void gather(struct dispatch *d, struct run *r, uint64_t room) {
   uint32_t index, taken = 0;
   *r = (struct run){0};
-  while (taken < d->rescued_count && run_takes(r, block_at(d, d->rescued[taken]), room)) {
+  while (taken < d->rescued_count && run_takes(d, r, block_at(d, d->rescued[taken]), room)) {
     run_add(r, block_at(d, d->rescued[taken]), d->rescued[taken]);
     taken++;
   }
   d->rescued_count -= taken;
   memmove(d->rescued, d->rescued + taken, d->rescued_count * sizeof *d->rescued);
-  while (!taken && spsc_peek(&d->pool->filled, &index) && run_takes(r, block_at(d, index), room)) {
+  while (!taken && spsc_peek(&d->pool->filled, &index) && run_takes(d, r, block_at(d, index), room)) {
     spsc_pop(&d->pool->filled, &index);
     run_add(r, block_at(d, index), index);
     sem_trywait(&d->pool->filled_wake);  // its wake is used up, or else they would add up

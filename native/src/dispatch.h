@@ -9,7 +9,7 @@
 
 #include "pool.h"
 
-#define RUN_BYTES_MAX (8u << 20)  // larger writes gain nothing (measured)
+#define RUN_BYTES_MAX (32u << 20)
 #define RUN_BLOCKS_MAX 256u
 
 // Sealed blocks that lie one behind the other in memory, with ascending block_seq: one write.
@@ -32,6 +32,7 @@ struct dispatch {
   uint32_t *rescued;          // indices of blocks a drive failed to store, by block_seq
   uint32_t rescued_count;
   uint32_t drives;
+  uint64_t run_bytes_max;     // a long run costs less waiting in between, a short one holds less of the pool
   _Atomic uint32_t failed;    // drives that do not store at present
   uint32_t blocks_out;        // in the hands of drives
   uint64_t drops_since_block;

@@ -16,6 +16,7 @@
 struct source_counters {
   uint64_t received;  // packets delivered by poll, waiting, or dropped for want of room
   uint64_t drops;     // of those, dropped; SOURCE_UNKNOWN when the source cannot tell
+  uint64_t starved;   // times no free frame was left to receive into; SOURCE_UNKNOWN when it cannot tell
 };
 
 struct source {
@@ -50,6 +51,6 @@ struct source_ops {
   void (*close)(struct source *s);
 };
 
-extern const struct source_ops source_afpacket, source_file, source_kmod, source_synth;
+extern const struct source_ops source_afpacket, source_afxdp, source_dpdk, source_file, source_kmod, source_synth;
 
 #endif

@@ -23,8 +23,8 @@
 #include "clock.h"
 #include "constants.h"
 #include "filter.h"
-#include "iface.h"
 #include "leases.h"
+#include "live.h"
 #include "packet_ring.h"
 #include "source.h"
 
@@ -130,29 +130,6 @@ static void afpacket_close(struct source *s) {
   s->state = NULL;
 }
 
-static int find_interface(struct source *s, const struct options *o, struct iface *iface, struct failure *f) {
-  char name[IF_NAMESIZE] = "", known[256];
-  if (o->interface)
-    snprintf(s->interface_name, sizeof s->interface_name, "%s", o->interface);
-  else if (iface_default(name))
-    snprintf(s->interface_name, sizeof s->interface_name, "%s", name);
-  else
-    return fail(f, ENODEV, "no default route to tell the interface by; name one with -i");
-  int rc = iface_query(s->interface_name, 0, iface);
-  if (rc == -ENODEV) {
-    iface_names(known, sizeof known);
-    return fail(f, ENODEV, "%s: no such interface; there are: %s", s->interface_name, known);
-  }
-  if (rc) return fail(f, -rc, "%s: %s", s->interface_name, strerror(-rc));
-  int linktype = iface_linktype(iface->arphrd);
-  if (linktype < 0)
-    return fail(f, EOPNOTSUPP, "%s: hardware type %u is not supported yet; use an Ethernet, loopback or tun interface",
-                s->interface_name, iface->arphrd);
-  s->linktype = (uint16_t)linktype;
-  s->ifindex = iface->index;
-  return 0;
-}
-
 static int open_rings(struct source *s, struct afpacket *a, const struct options *o, struct failure *f) {
   int rc = 0;
   while (!rc && a->rings < o->fanout) {
@@ -166,7 +143,7 @@ static int open_rings(struct source *s, struct afpacket *a, const struct options
 
 static int afpacket_open(struct source *s, const struct options *o, struct failure *f) {
   struct iface iface;
-  int rc = find_interface(s, o, &iface, f);
+  int rc = live_find_interface(s, o, &iface, f);
   if (rc) return rc;
   struct afpacket *a = calloc(1, sizeof *a);
   if (!a) return fail(f, ENOMEM, "%s: no memory", s->interface_name);
@@ -189,7 +166,7 @@ static int afpacket_open(struct source *s, const struct options *o, struct failu
 
 static void afpacket_counters(struct source *s, struct source_counters *out) {
   struct afpacket *a = s->state;
-  *out = (struct source_counters){0};
+  *out = (struct source_counters){.starved = SOURCE_UNKNOWN};
   for (uint32_t i = 0; i < a->rings; i++) {
     packet_ring_count(&a->ring[i]);
     out->received += a->ring[i].packets;

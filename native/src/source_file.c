@@ -236,7 +236,7 @@ static void file_stop(struct source *s) {
 
 static void file_counters(struct source *s, struct source_counters *out) {
   struct file_source *x = s->state;
-  *out = (struct source_counters){.received = x->received, .drops = 0};
+  *out = (struct source_counters){.received = x->received, .drops = 0, .starved = SOURCE_UNKNOWN};
 }
 
 const struct source_ops source_file = {.name = "file",

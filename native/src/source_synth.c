@@ -295,7 +295,8 @@ static int synth_open(struct source *s, const struct options *o, struct failure 
 static void synth_stop(struct source *s) { ((struct synth *)s->state)->stopping = true; }
 
 static void synth_counters(struct source *s, struct source_counters *out) {
-  *out = (struct source_counters){.received = ((struct synth *)s->state)->made, .drops = 0};
+  *out = (struct source_counters){
+      .received = ((struct synth *)s->state)->made, .drops = 0, .starved = SOURCE_UNKNOWN};
 }
 
 const struct source_ops source_synth = {.name = "synth",

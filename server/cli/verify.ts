@@ -40,7 +40,7 @@ function printSummary(files: number, wrong: number, json: boolean): void {
 }
 
 export const verify: Command = {
-  summary: 'check stored segments, and repair them after a crash',
+  summary: 'check stored segments or the order of packets; repair after a crash',
   help,
   async run(args) {
     const { values, positionals } = parse(args, {

@@ -177,6 +177,7 @@ test('--retain-bytes: oldest first over all drives, with index and a line about 
   assert.not.ok(existsSync(join(dirs[1]!, `${old}.rtidx`)), 'the index goes with its segment');
   const lines = dirs.flatMap(expired);
   assert.is(lines.length + kept.length, final.segments + 1);
+  assert.is(final.expired_segments, lines.length);
   const first = lines.find(({ stem }) => stem === old);
   assert.equal([first.packets, first.reason], [700, 'bytes']);
   assert.match(first.first_ts_ns, /^\d{19}$/);
