@@ -242,7 +242,7 @@ test('--cpus: workers, writer and others run where the list says', async () => {
 
 // --- sudden death ---
 
-const KILLS = Number(process.env.RINGTAP_KILLS ?? 12);
+const KILLS = Number(process.env.RINGTAP_KILLS ?? 20);
 test(`kill -9 at ${KILLS} random moments: no completed block is lost, no packet between blocks is missing`, async () => {
   const seed = Number(process.env.RINGTAP_SEED ?? Date.now() % 1_000_000);
   console.log(`seed ${seed} (RINGTAP_SEED)`);
