@@ -81,10 +81,11 @@ static inline uint32_t block_snaplen_max(uint32_t capacity) {
   return capacity - ISB_BYTES - EPB_OVERHEAD_BYTES - PAD_BYTES_MIN - 3u;
 }
 
-// A place for the packet's EPB, or NULL when it does not fit any more; never NULL for an empty block and a
-// snaplen within block_snaplen_max(). The caller fills it with pcapng_epb and then commits. Sequencer.
-static inline uint8_t *block_reserve(struct block *b, const struct packet *p, uint32_t snaplen) {
-  uint32_t need = epb_bytes(pcapng_kept(p, snaplen));
+// A place for the packet's EPB of `kept` bytes (pcapng_kept), or NULL when it does not fit any more; never NULL
+// for an empty block and a snaplen within block_snaplen_max(). The caller fills it with pcapng_epb_kept and
+// then commits. Sequencer.
+static inline uint8_t *block_reserve(struct block *b, const struct packet *p, uint32_t kept) {
+  uint32_t need = epb_bytes(kept);
   if (need > b->capacity - PAD_BYTES_MIN - b->used) return NULL;
   uint8_t *place = b->base + b->used;
   b->used += need;
@@ -107,9 +108,10 @@ static inline bool block_committed(const struct block *b) {
 
 // All three steps at once, for a block with one user.
 static inline bool block_append(struct block *b, const struct packet *p, uint32_t snaplen) {
-  uint8_t *place = block_reserve(b, p, snaplen);
+  uint32_t kept = pcapng_kept(p, snaplen);
+  uint8_t *place = block_reserve(b, p, kept);
   if (!place) return false;
-  pcapng_epb(place, p, snaplen);
+  pcapng_epb_kept(place, p, kept);
   block_commit(b, 1);
   return true;
 }

@@ -102,7 +102,7 @@ static void pass_on(struct capture *c) {
 // A patient source, or one that has been stopped, loses nothing by waiting for the writer. The worker's own
 // places are filled first: the writer might be waiting for just these.
 static bool pool_wait(struct capture *c, struct worker *w) {
-  places_fill(&w->places, c->snaplen);
+  places_fill(&w->places);
   pass_on(c);
   while (!pool_take(c->pool, &c->block_index)) {
     if (!c->source->patient && !c->draining) return false;
@@ -124,16 +124,17 @@ static bool block_take(struct capture *c, struct worker *w) {
 }
 
 static void record(struct capture *c, struct worker *w, const struct packet *p) {
-  uint8_t *place = c->block ? block_reserve(c->block, p, c->snaplen) : NULL;
+  uint32_t kept = pcapng_kept(p, c->snaplen);
+  uint8_t *place = c->block ? block_reserve(c->block, p, kept) : NULL;
   if (!place) {
     if (c->block) seal(c, false, false);
     if (!block_take(c, w)) {
       c->now.pool_drops++;
       return;
     }
-    place = block_reserve(c->block, p, c->snaplen);
+    place = block_reserve(c->block, p, kept);
   }
-  places_add(&w->places, c->block, place, p);
+  places_add(&w->places, c->block, place, p, kept);
   c->now.appended++;
 }
 
@@ -225,7 +226,7 @@ static bool take_turn(struct capture *c, struct worker *w) {
 
 // Beside the other workers: nothing here needs the turn.
 static void settle(struct capture *c, struct worker *w) {
-  places_fill(&w->places, c->snaplen);
+  places_fill(&w->places);
   if (!w->ticket) return;
   jitter();
   c->source->ops->release(c->source, w->ticket);

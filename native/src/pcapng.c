@@ -95,7 +95,10 @@ size_t pcapng_section(uint8_t *out, size_t cap, const struct section *s) {
 }
 
 uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen) {
-  uint32_t caplen = pcapng_kept(p, snaplen);
+  return pcapng_epb_kept(out, p, pcapng_kept(p, snaplen));
+}
+
+uint32_t pcapng_epb_kept(uint8_t *out, const struct packet *p, uint32_t caplen) {
   uint32_t total = epb_bytes(caplen);
   uint32_t head[7] = {RT_BT_EPB, total, 0, (uint32_t)(p->ts_ns >> 32), (uint32_t)p->ts_ns,
                       caplen,    packet_full_wirelen(p)};

@@ -49,6 +49,8 @@ static inline uint32_t pcapng_kept(const struct packet *p, uint32_t snaplen) {
 // One Enhanced Packet Block, cut at `snaplen`, a stripped VLAN tag put back: the recorder's one copy.
 // `out` has epb_bytes(pcapng_kept(p, snaplen)) bytes, which is the returned length.
 uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen);
+// The same with `kept` from pcapng_kept.
+uint32_t pcapng_epb_kept(uint8_t *out, const struct packet *p, uint32_t kept);
 
 // A padding block (RT_BT_PAD) that takes `used` to a multiple of `align`; returns its length, 0 when
 // none is needed. At most align + PAD_BYTES_MIN - 1 bytes are written.

@@ -15,6 +15,7 @@ struct place {
   uint8_t *out;
   const struct packet *packet;
   struct block *block;
+  uint32_t kept;
 };
 
 struct places {
@@ -22,17 +23,18 @@ struct places {
   struct place place[SOURCE_BATCH];
 };
 
-static inline void places_add(struct places *s, struct block *b, uint8_t *out, const struct packet *p) {
-  s->place[s->count++] = (struct place){out, p, b};
+static inline void places_add(struct places *s, struct block *b, uint8_t *out, const struct packet *p,
+                              uint32_t kept) {
+  s->place[s->count++] = (struct place){out, p, b, kept};
 }
 
 // Copies what is reserved and commits it, block by block.
-static inline void places_fill(struct places *s, uint32_t snaplen) {
+static inline void places_fill(struct places *s) {
   uint32_t from = 0;
   for (uint32_t i = 0; i < s->count; i++) {
     const struct place *at = &s->place[i];
     jitter();
-    pcapng_epb(at->out, at->packet, snaplen);
+    pcapng_epb_kept(at->out, at->packet, at->kept);
     if (i + 1 < s->count && at[1].block == at->block) continue;
     block_commit(at->block, i + 1 - from);
     from = i + 1;
