@@ -14,8 +14,10 @@
 #include "config.h"
 #include "constants.h"
 #include "pcapng.h"
+#include "shape_dedup.h"
+#include "source_select.h"
 
-enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32, AGE, FLOOR, SECCOMP };
+enum kind { TEXT, WINDOW, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32, AGE, FLOOR, SECCOMP };
 
 struct spec {
   const char *name;
@@ -37,15 +39,25 @@ static const struct spec specs[] = {
     {"free-floor", 0, FLOOR, AT(retain), 0, "SIZE", "keep SIZE or N% of the drive free (5%, at most 4G)"},
     {"snaplen", 's', U32, AT(snaplen), 0, "N", "bytes kept of each packet (262144)"},
     {"filter", 'f', FILTER, AT(filter), 0, "EXPR", "capture filter, as trailing words too; see pcap-filter(7)"},
+    {"slice", 0, TEXT, AT(slice), 0, "RULES", "cut packets by rules, such as tls=handshake,udp/53=full,tcp=96; below"},
+    {"flow-cutoff", 0, BYTES, AT(flow_cutoff_bytes), 1, "BYTES", "only the first payload bytes of each flow, 0: all (0)"},
+    {"dedup", 0, WINDOW, AT(dedup), 0, "[=WINDOW]", "drop frames seen a moment ago: 5ms, 1000p, 5ms,routed (5ms)"},
     {"count", 'c', COUNT, AT(count), 0, "N", "end after N recorded packets"},
     {"rotate-size", 'C', BYTES, AT(rotate_bytes), 1000000, "N", "new file after N million bytes (K, M, G: 1024s)"},
     {"rotate-seconds", 'G', SECONDS, AT(rotate_ns), 0, "S", "new file after S seconds"},
     {"keep-files", 'W', COUNT, AT(keep_files), 0, "N", "keep the last N files of this run"},
     {"ring-size", 'B', BYTES, AT(ring_bytes), 1024, "KIB", "kernel ring buffer (65536)"},
-    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, kmod, file or synth"},
+    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, afxdp, dpdk, kmod, file, synth or auto"},
+    {"xdp-mode", 0, TEXT, AT(xdp_mode), 0, "MODE", "of afxdp: auto, zerocopy, native or generic (auto)"},
+    {"queues", 0, TEXT, AT(queues), 0, "LIST", "of afxdp: all, or numbers such as 0,2 (all)"},
+    {"dpdk-args", 0, TEXT, AT(dpdk_args), 0, "ARGS", "of dpdk: arguments of the EAL"},
+    {"workers", 0, COUNT, AT(workers), 0, "N", "threads that copy packets, in order, from one queue (1)"},
+    {"fanout", 0, COUNT, AT(fanout), 0, "N", "kernel rings, merged by time; --ring=afpacket (1)"},
+    {"fanout-mode", 0, TEXT, AT(fanout_mode), 0, "MODE", "what spreads packets over them: hash, lb, cpu, rnd or qm (hash)"},
+    {"cpus", 0, TEXT, AT(cpus), 0, "LIST", "CPUs of workers, writer, others, in this order (not pinned)"},
     {"read", 'r', TEXT, AT(read_path), 0, "FILE", "replay pcap or pcapng, - for stdin; implies --ring=file"},
     {"speed", 0, SPEED, AT(speed), 0, "X", "replay at X times the recorded speed, 0: at once (0)"},
-    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,clock=fixed"},
+    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,ready=N,clock=fixed"},
     {"block-size", 0, BYTES, AT(block_bytes), 1, "BYTES", "recorder block, a multiple of 4096 (4M)"},
     {"pool-blocks", 0, COUNT, AT(pool_blocks), 0, "N", "recorder blocks in memory (16)"},
     {"flush-interval", 0, SECONDS, AT(flush_ns), 0, "S", "write a block at least every S seconds (1)"},
@@ -75,9 +87,14 @@ void options_help(void) {
     char left[64];
     const struct spec *s = &specs[i];
     snprintf(left, sizeof left, "%s%c%s--%s%s%s", s->letter ? "-" : " ", s->letter ? s->letter : ' ',
-             s->letter ? ", " : "  ", s->name, s->value ? " " : "", s->value ? s->value : "");
+             s->letter ? ", " : "  ", s->name, s->value && *s->value != '[' ? " " : "", s->value ? s->value : "");
     printf("  %-26s %s\n", left, s->help);
   }
+  printf("\nRules of --slice: MATCH=KEEP[,MATCH=KEEP...]; the first that matches decides, without one a packet stays whole.\n"
+         "  MATCH  any, ip, ip6, arp, icmp, tls, tcp, udp or sctp; tcp/PORTS, udp/PORTS, sctp/PORTS or port PORTS (N, N-M)\n"
+         "  KEEP   full, BYTES of the frame, headers, headers+BYTES of payload; of tls also handshake\n"
+         "TCP packets with SYN, FIN or RST pass a --flow-cutoff. --dedup=...,routed ignores MAC addresses, TTL and IPv4\n"
+         "header checksum. What is removed is counted: cutoff, duplicates, sliced_bytes.\n");
   printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file where there are several; SIGUSR1 prints a\n"
          "ledger line now; SIGINT or SIGTERM flush and end.\n");
 }
@@ -148,12 +165,7 @@ static bool parse_floor(const char *text, struct retention_limits *out) {
 }
 
 static int set_ring(struct options *o, const char *value, struct failure *f) {
-  static const char *const later[] = {"afxdp", "dpdk"};
-  for (int i = 0; i < 2; i++)
-    if (!strcmp(value, later[i]))
-      return fail(f, 0, "--ring=%s: not built in yet; use afpacket, kmod, file or synth", value);
-  if (strcmp(value, "afpacket") && strcmp(value, "kmod") && strcmp(value, "file") && strcmp(value, "synth"))
-    return fail(f, 0, "--ring=%s: unknown; use afpacket, kmod, file or synth", value);
+  if (!source_exists(value)) return fail(f, 0, "--ring=%s: unknown; use %s", value, source_names);
   o->ring = value;
   return 0;
 }
@@ -174,6 +186,9 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
     case TEXT:
       if (!*value) return fail(f, 0, "--%s: needs a value", s->name);
       *(const char **)field = value;
+      return 0;
+    case WINDOW:
+      *(const char **)field = value && *value ? value : DEDUP_WINDOW_DEFAULT;
       return 0;
     case FLAG:
       if (value && *value && strcmp(value, "true") && strcmp(value, "false")) return fail(f, 0, "--%s: takes no value", s->name);
@@ -234,6 +249,9 @@ static void defaults(struct options *o) {
       .block_bytes = RT_BLOCK_BYTES_DEFAULT,
       .pool_blocks = 16,
       .flush_ns = NS_PER_S,
+      .workers = 1,
+      .fanout = 1,
+      .fanout_mode = "hash",
       .uplink_snaplen = RT_UPLINK_SNAPLEN_DEFAULT,
       .uplink_pps = 100000,
       .stats_ns = NS_PER_S,
@@ -252,6 +270,18 @@ static int check_sizes(struct options *o, struct failure *f) {
   if (o->keep_files > 1000000) return fail(f, 0, "-W: use at most 1000000");
   if (o->flush_ns < NS_PER_MS) return fail(f, 0, "--flush-interval: use 0.001 or more");
   if (o->stats_ns && o->stats_ns < 100 * NS_PER_MS) return fail(f, 0, "--stats-interval: use 0, or 0.1 or more");
+  return 0;
+}
+
+static int check_threads(struct options *o, struct failure *f) {
+  if (o->workers < 1 || o->workers > 64) return fail(f, 0, "--workers: use 1 to 64");
+  if (o->fanout < 1 || o->fanout > 64) return fail(f, 0, "--fanout: use 1 to 64");
+  static const char *const modes[] = {"hash", "lb", "cpu", "rnd", "qm"};
+  bool known = false;
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) known |= !strcmp(o->fanout_mode, modes[i]);
+  if (!known) return fail(f, 0, "--fanout-mode: \"%s\" is unknown; use hash, lb, cpu, rnd or qm", o->fanout_mode);
+  if (o->fanout > 1 && strcmp(o->ring, "afpacket"))
+    return fail(f, 0, "--fanout: --ring=%s has one queue; use --ring=afpacket, or --workers", o->ring);
   return 0;
 }
 
@@ -287,6 +317,14 @@ static int check_source(struct options *o, struct failure *f) {
   bool file = !strcmp(o->ring, "file"), synth = !strcmp(o->ring, "synth");
   if (file && !o->read_path) return fail(f, 0, "--ring=file: name the capture with -r FILE");
   if (!file && o->read_path) return fail(f, 0, "-r: reads a file, --ring=%s does not; drop one", o->ring);
+  static const char *const xdp_modes[] = {"auto", "zerocopy", "native", "generic"};
+  bool known = !o->xdp_mode;
+  for (int i = 0; i < 4 && !known; i++) known = !strcmp(o->xdp_mode, xdp_modes[i]);
+  if (!known) return fail(f, 0, "--xdp-mode: \"%s\" is unknown; use auto, zerocopy, native or generic", o->xdp_mode);
+  bool xdp = !strcmp(o->ring, "afxdp");
+  if (!xdp && (o->xdp_mode || o->queues))
+    return fail(f, 0, "--%s: needs --ring=afxdp", o->xdp_mode ? "xdp-mode" : "queues");
+  if (o->dpdk_args && strcmp(o->ring, "dpdk")) return fail(f, 0, "--dpdk-args: needs --ring=dpdk");
   if (!synth && o->synth) return fail(f, 0, "--synth: needs --ring=synth");
   if ((file || synth) && o->interface) return fail(f, 0, "-i: --ring=%s uses no interface; drop one", o->ring);
   return 0;
@@ -296,6 +334,7 @@ static int validate(struct options *o, struct failure *f) {
   if (o->help || o->version || o->list_interfaces) return 0;
   int rc = check_sizes(o, f);
   if (!rc) rc = check_source(o, f);
+  if (!rc) rc = check_threads(o, f);
   if (!rc) rc = check_outputs(o, f);
   if (!rc) rc = split_stores(o, f);
   // Short files want blocks that fit into them.
@@ -310,7 +349,7 @@ static int parse_argv(struct options *o, int argc, char **argv, bool only_config
   struct option longs[SPECS + 1] = {0};
   char shorts[2 * SPECS + 4] = "+:";
   for (int i = 0; i < SPECS; i++) {
-    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : required_argument, NULL, 256 + i};
+    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : specs[i].kind == WINDOW ? optional_argument : required_argument, NULL, 256 + i};
     if (specs[i].letter) {
       size_t n = strlen(shorts);
       shorts[n] = specs[i].letter;

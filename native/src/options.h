@@ -15,8 +15,12 @@
 struct options {
   const char *interface, *read_path, *write_path, *store, *synth;
   char filter[FILTER_BYTES_MAX];
-  const char *ring;  // afpacket | kmod | file | synth
+  const char *ring;  // a source's name, or auto until it is opened
+  const char *xdp_mode, *queues;  // of afxdp, checked there; NULL: auto, all
+  const char *dpdk_args;          // of dpdk: to the EAL
   uint32_t snaplen;
+  const char *slice, *dedup;  // NULL: off; languages of shape_rules.h and shape_dedup.h
+  uint64_t flow_cutoff_bytes;  // 0: off
   uint64_t count;         // packets to record, 0: no limit
   uint64_t rotate_bytes;  // 0: never
   uint64_t rotate_ns;     // 0: never
@@ -25,6 +29,10 @@ struct options {
   uint64_t block_bytes;
   uint64_t pool_blocks;
   uint64_t flush_ns;
+  uint64_t workers;         // capture threads
+  uint64_t fanout;          // kernel rings of afpacket
+  const char *fanout_mode;  // hash | lb | cpu | rnd | qm
+  const char *cpus;         // NULL: nothing is pinned
   double speed;  // of replay; 0: as fast as it goes
   const char *gateway, *token_file, *probe_name, *config_path;
   uint32_t uplink_snaplen, uplink_pps;

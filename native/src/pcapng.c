@@ -95,8 +95,7 @@ size_t pcapng_section(uint8_t *out, size_t cap, const struct section *s) {
 }
 
 uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen) {
-  uint32_t full = packet_full_caplen(p);
-  uint32_t caplen = full < snaplen ? full : snaplen;
+  uint32_t caplen = pcapng_kept(p, snaplen);
   uint32_t total = epb_bytes(caplen);
   uint32_t head[7] = {RT_BT_EPB, total, 0, (uint32_t)(p->ts_ns >> 32), (uint32_t)p->ts_ns,
                       caplen,    packet_full_wirelen(p)};
@@ -111,8 +110,6 @@ uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen) {
     memcpy(data + ETHER_ADDRESSES_BYTES + VLAN_TAG_BYTES, p->data + ETHER_ADDRESSES_BYTES,
            caplen - ETHER_ADDRESSES_BYTES - VLAN_TAG_BYTES);
   } else {
-    // A tag that snaplen cuts through is left out together with what follows.
-    if (packet_tagged(p) && caplen > ETHER_ADDRESSES_BYTES) return pcapng_epb(out, p, ETHER_ADDRESSES_BYTES);
     memcpy(data, p->data, caplen);
   }
   put32(out + total - 4, total);

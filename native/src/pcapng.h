@@ -37,8 +37,17 @@ void pcapng_set_stripe(uint8_t *section, uint32_t stripe, uint32_t stripes);
 
 static inline uint32_t epb_bytes(uint32_t caplen) { return EPB_OVERHEAD_BYTES + ((caplen + 3u) & ~3u); }
 
+// Bytes kept of a packet cut at `snaplen`, with a stripped VLAN tag put back. A tag that the cut would go
+// through is left out together with what follows.
+static inline uint32_t pcapng_kept(const struct packet *p, uint32_t snaplen) {
+  uint32_t full = packet_full_caplen(p);
+  if (full <= snaplen) return full;
+  bool cut_tag = packet_tagged(p) && snaplen > ETHER_ADDRESSES_BYTES && snaplen < ETHER_ADDRESSES_BYTES + VLAN_TAG_BYTES;
+  return cut_tag ? ETHER_ADDRESSES_BYTES : snaplen;
+}
+
 // One Enhanced Packet Block, cut at `snaplen`, a stripped VLAN tag put back: the recorder's one copy.
-// `out` has epb_bytes(min(packet_full_caplen(p), snaplen)) bytes. Returns the block's length.
+// `out` has epb_bytes(pcapng_kept(p, snaplen)) bytes, which is the returned length.
 uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen);
 
 // A padding block (RT_BT_PAD) that takes `used` to a multiple of `align`; returns its length, 0 when

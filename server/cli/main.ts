@@ -17,6 +17,8 @@ const commands: Record<string, () => Promise<Command>> = {
   decode: async () => (await import('./decode.js')).decode,
   slice: async () => (await import('./slice.js')).slice,
   flows: async () => (await import('./flows.js')).flows,
+  query: async () => (await import('./query.js')).query,
+  import: async () => (await import('./import.js')).importFiles,
   verify: async () => (await import('./verify.js')).verify,
 };
 

@@ -1,19 +1,13 @@
 /** `ringtap slice`: the packets that pass a filter, unchanged, as a capture file of their own. */
 
 import type { PacketRows } from '../../asm/host/index.js';
-import { LINKTYPE_ETHERNET, SNAPLEN_DEFAULT } from '../../proto/gen/constants.js';
+import { LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
 import { type InterfaceDescription, InterfaceTracker } from '../formats/pcapng-interfaces.js';
-import {
-  comment,
-  interfaceBlock,
-  type Option,
-  packetBytes,
-  putPacket,
-  sectionBlock,
-} from '../formats/pcapng-writer.js';
+import { comment, packetBytes, putPacket, sectionBlock } from '../formats/pcapng-writer.js';
+import { SliceInterfaces } from '../formats/slice-interfaces.js';
 import { VERSION } from '../paths.js';
 import { displayName, loadEngine, readCapture, setFilter } from './capture.js';
-import { type Command, Failure, filesOf, parse, UsageError } from './command.js';
+import { type Command, filesOf, parse, UsageError } from './command.js';
 import { countText } from './format.js';
 import { note } from './output.js';
 import { OutputFile } from './output_file.js';
@@ -34,8 +28,6 @@ gzip is unpacked. Of a damaged file, what comes before the damage is used; the e
 `;
 
 const FILES_NAMED_MAX = 1000;
-/** What a section may have so that our own engine reads it. */
-const INTERFACES_MAX = 4096;
 
 /** The comments of the section: read together they say how to make this file again. */
 export function provenance(files: string[], filter: string | undefined, now: Date): string[] {
@@ -49,42 +41,10 @@ export function provenance(files: string[], filter: string | undefined, now: Dat
   ];
 }
 
-/** Gives every distinct interface met a number in the file written. */
-class Interfaces {
-  readonly #numbers = new Map<string, number>();
-  readonly #out: OutputFile;
-
-  constructor(out: OutputFile) {
-    this.#out = out;
-  }
-
-  /** Writes its description the first time. */
-  number(linktype: number, description: InterfaceDescription | null): number {
-    const options = description ? this.#options(description) : [];
-    const key = `${linktype} ${options.map(({ code, value }) => `${code} ${Buffer.from(value).toString('hex')}`)}`;
-    const known = this.#numbers.get(key);
-    if (known !== undefined) return known;
-    if (this.#numbers.size >= INTERFACES_MAX)
-      throw new Failure(
-        `the packets come from more than ${INTERFACES_MAX} interfaces: slice fewer files at once`,
-      );
-    const number = this.#numbers.size;
-    this.#numbers.set(key, number);
-    this.#out.write(interfaceBlock(linktype, SNAPLEN_DEFAULT, options));
-    return number;
-  }
-
-  /** One snaplen for all, as libpcap refuses files that mix them; the original one becomes a comment. */
-  #options({ snaplen, options }: InterfaceDescription): Option[] {
-    if (snaplen === 0 || snaplen === SNAPLEN_DEFAULT) return options;
-    return [comment(`captured with snaplen ${snaplen}`), ...options];
-  }
-}
-
 /** Copies the matching packets of one file. */
 class Slicer {
   readonly #out: OutputFile;
-  readonly #interfaces: Interfaces;
+  readonly #interfaces: SliceInterfaces;
   /** Interfaces by description (pcapng) and linktype, so that the common case makes no key. */
   #last: { description: InterfaceDescription | null; linktype: number; number: number } | null = null;
   #tracker = new InterfaceTracker();
@@ -93,7 +53,7 @@ class Slicer {
 
   constructor(out: OutputFile) {
     this.#out = out;
-    this.#interfaces = new Interfaces(out);
+    this.#interfaces = new SliceInterfaces((block) => out.write(block));
   }
 
   begin(): void {

@@ -624,7 +624,6 @@ test('wrong usage is exit 2, failure exit 1, each with one clear line', () => {
     [[...synth('pps=x'), '-w', 'x'], 2, /pps=x: use a whole number/],
     [[...synth('size=1'), '-w', 'x'], 2, /size=1: use 60 to 65535/],
     [synth('pps=1'), 2, /nothing to do/],
-    [['--ring=afxdp', '-w', 'x'], 2, /not built in yet/],
     [['-i', 'no-such-if', '-w', 'x'], 1, /no-such-if: no such interface; there are: .*lo/],
     [
       [...synth('pps=1'), '-w', '/nonexistent/x.pcapng'],

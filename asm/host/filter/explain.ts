@@ -80,6 +80,20 @@ export function explainFilter(expression: string, linktype: number): Explanation
   };
 }
 
+/**
+ * The condition alone, and which shifts (vlan, mpls, pppoes, geneve…) the expression has: behind one, primitives
+ * speak of inner headers. Throws FilterError.
+ */
+export function indexConditionOf(expression: string): { condition: IndexCondition; shifts: string[] } {
+  const expr = parseFilter(expression);
+  const shifts: string[] = [];
+  mentions(expr, (one) => {
+    if (one.kind === 'shift') shifts.push(one.which);
+    return false;
+  });
+  return { condition: indexCondition(expr, false), shifts };
+}
+
 function kernelRefusal(expr: Expr, program: readonly Insn[]): string | null {
   if (mentions(expr, (one) => one.kind === 'shift' && one.which === 'vlan'))
     return 'the kernel keeps VLAN tags beside the packet, this program looks for them inside';

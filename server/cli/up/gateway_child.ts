@@ -24,6 +24,8 @@ export interface GatewayChildOptions {
   /** 0 for a free one; a restart keeps the one that was taken. */
   port: number;
   tokenFile: string | null;
+  /** Where the recorder stores. */
+  store: string;
 }
 
 export class GatewayChild {
@@ -64,9 +66,9 @@ export class GatewayChild {
   }
 
   #spawn(): ChildProcess {
-    const { host, tokenFile } = this.#options;
+    const { host, tokenFile, store } = this.#options;
     const listen = `${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
-    const args = [paths.cli, 'gateway', '--listen', listen, '--log-level', 'warn'];
+    const args = [paths.cli, 'gateway', '--listen', listen, '--log-level', 'warn', '--store', store];
     if (tokenFile !== null) args.push('--token-file', tokenFile);
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -175,7 +175,7 @@ async function run(args: string[]): Promise<number> {
   const tokenFile = isLoopback(host) ? null : ensureTokenFile(store);
   for (const remark of source.remarks) note(remark);
 
-  const gateway = new GatewayChild({ host, port, tokenFile });
+  const gateway = new GatewayChild({ host, port, tokenFile, store: values.store });
   const boundPort = await gateway.start();
   if (boundPort === null) return 1; // it has said why; nothing was recorded
 
