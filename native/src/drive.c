@@ -36,14 +36,14 @@ static void tell(struct drive *d, int err, const char *what) {
   log_line("%s; %s, what is lost is counted in store_drops", what, goes_on);
 }
 
-// The first time it is tried again at once: a new file may do where an old one failed.
+// At first, and as long as blocks get through, it is tried again at once: a new file may do where an old one failed.
 static void back_off(struct drive *d, int err, const char *what) {
   tell(d, err, what);
   if (!d->failed) dispatch_failed(d->dispatch, true);
   alarm_raise(ALARM_STORE, "%s; packets not stored so far: %llu", what, (unsigned long long)lost_so_far(d));
   atomic_store(&d->failing, true);
   d->retry_at_ns = clock_monotonic_ns() + d->retry_delay_ns;
-  d->retry_delay_ns = d->failed ? 2 * d->retry_delay_ns : RETRY_DELAY_MIN_NS;
+  d->retry_delay_ns = d->retry_delay_ns ? 2 * d->retry_delay_ns : RETRY_DELAY_MIN_NS;
   if (d->retry_delay_ns > RETRY_DELAY_MAX_NS) d->retry_delay_ns = RETRY_DELAY_MAX_NS;
   d->failed = true;
   d->probing = false;
@@ -152,9 +152,12 @@ static uint64_t wait_all(struct drive *d, const struct run *r, int *err) {
   }
 }
 
-// Blocks not stored go to whoever can, unless this was the last attempt.
+// Blocks not stored go to whoever can, unless this was the last attempt and none got through.
 static void run_finish(struct drive *d, const struct run *r, uint64_t written) {
   uint64_t packets;
+  bool progress = written >= d->dispatch->pool->blocks[r->index[0]].length;
+  if (progress) d->last_try = false;
+  if (progress) d->retry_delay_ns = 0;
   d->segment.offset += dispatch_return(d->dispatch, r, written, !d->last_try, &packets);
   d->segment.packets += packets;
   if (written) d->segment.last_seq = r->last_seq;
@@ -211,7 +214,7 @@ static void try_again(struct drive *d) {
     d->probing = segment_ready(d, d->dispatch->pool->blocks[0].capacity);
 }
 
-// At the end of the run a failed drive has one more try, whatever its delay.
+// At the end of the run a failed drive is tried, whatever its delay, until nothing gets through.
 static void lose(struct drive *d, const struct run *r, struct run *next) {
   uint64_t packets;
   bool tries = dispatch_ends(d->dispatch) && !d->last_try;
