@@ -5,8 +5,9 @@ import { flows } from './flows.js';
 import { type Benchmark, report } from './harness.js';
 import { kmod } from './kmod.js';
 import { parse } from './parse.js';
+import { queries } from './query.js';
 
-const BENCHMARKS: Benchmark[] = [filter, flows, kmod, parse];
+const BENCHMARKS: Benchmark[] = [filter, flows, kmod, parse, queries];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

@@ -34,7 +34,7 @@ export async function localSource(directories: string[], threads: number): Promi
   for (const directory of directories)
     if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
       throw new Failure(`${directory}: no such directory; name those the recorder writes to`);
-  const store = await openStore(directories, { threads });
+  const store = await openStore(directories, { threads, inline: true });
   return {
     packets: (query, options) => pointing(store.scan(query, options), query.filter),
     slice: (query, options) => pointing(sliceStore(store, query, options), query.filter),

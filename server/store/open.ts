@@ -10,6 +10,7 @@ import { paths } from '../paths.js';
 import { Catalogue } from './catalogue.js';
 import { CoverageBuilder } from './coverage.js';
 import { Indexer, type IndexerOptions } from './indexer.js';
+import { InlineRunner } from './inline.js';
 import { CursorError, parseCursor } from './plan.js';
 import { ScanPool } from './pool.js';
 import { prunerOf } from './prune.js';
@@ -37,6 +38,8 @@ export interface StoreOptions {
   wasmFile?: string;
   /** False: queries scan all blocks of their time range. Default true. */
   useIndexes?: boolean;
+  /** Do the first tasks of a query on the calling thread, before others have started. For commands. */
+  inline?: boolean;
 }
 
 /** Throws when a directory cannot be listed or the engine is missing. */
@@ -49,11 +52,13 @@ export async function openStore(
     nice = 0,
     wasmFile = paths.wasm,
     useIndexes = true,
+    inline = false,
   } = options;
   const module = await WebAssembly.compile(new Uint8Array(readFileSync(wasmFile)));
   const catalogue = new Catalogue(directories);
   catalogue.refresh();
-  return new LocalStore(catalogue, module, new ScanPool(module, threads, nice), useIndexes);
+  const pool = new ScanPool(module, threads, nice);
+  return new LocalStore(catalogue, module, pool, useIndexes, inline ? new InlineRunner(module) : null);
 }
 
 export class LocalStore implements Store {
@@ -61,13 +66,21 @@ export class LocalStore implements Store {
   readonly #module: WebAssembly.Module;
   readonly #pool: ScanPool;
   readonly #useIndexes: boolean;
+  readonly #inline: InlineRunner | null;
   #indexer: Indexer | null = null;
 
-  constructor(catalogue: Catalogue, module: WebAssembly.Module, pool: ScanPool, useIndexes: boolean) {
+  constructor(
+    catalogue: Catalogue,
+    module: WebAssembly.Module,
+    pool: ScanPool,
+    useIndexes: boolean,
+    inline: InlineRunner | null,
+  ) {
     this.#catalogue = catalogue;
     this.#module = module;
     this.#pool = pool;
     this.#useIndexes = useIndexes;
+    this.#inline = inline;
   }
 
   /** Makes indexes from now on, in a thread of its own: writes to the directories. Once. */
@@ -103,10 +116,9 @@ export class LocalStore implements Store {
   /** Packet blocks as they lie in their segments: what scan() and slices are made of. */
   async *batches(query: PacketQuery, options: ScanOptions = {}): AsyncGenerator<Batch, Coverage, void> {
     if (query.filter.trim()) explainFilter(query.filter, LINKTYPE_ETHERNET); // throws FilterError
-    this.#pool.warm();
     this.#catalogue.refresh();
     const prune = prunerOf(query.filter, query.range, this.#useIndexes);
-    const context = { catalogue: this.#catalogue, pool: this.#pool, prune };
+    const context = { catalogue: this.#catalogue, pool: this.#pool, prune, inline: this.#inline };
     return yield* scanBatches(context, query, options);
   }
 
@@ -143,6 +155,7 @@ export class LocalStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#inline?.close();
     await Promise.all([this.#pool.close(), this.#indexer?.close()]);
   }
 }
