@@ -1,6 +1,6 @@
 /** Where `ringtap query` gets its answers: a store's directories here, or a gateway elsewhere. */
 import { statSync } from 'node:fs';
-import { FilterError } from '../../asm/host/index.js';
+import { FilterError } from '../../asm/host/errors.js';
 import { openStore } from '../store/open.js';
 import { type SliceResult, sliceStore } from '../store/slice.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';

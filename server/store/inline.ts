@@ -2,7 +2,7 @@
  * Runs a query's first tasks on the thread that asks, for a command that has nothing else to do: its first packets
  * come before scanning threads would have started, and a query that an index answers needs none.
  */
-import { BlockScanner } from '../../asm/host/index.js';
+import { BlockScanner } from '../../asm/host/blocks.js';
 import type { ScanResult, ScanTask } from './messages.js';
 import type { TaskRunner } from './pool.js';
 import { OpenFiles, runTask } from './scan-task.js';

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { explainFilter } from '../../asm/host/index.js';
+import { explainFilter } from '../../asm/host/filter/explain.js';
 import { BT_EPB, LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
 import { paths } from '../paths.js';
 import { Catalogue } from './catalogue.js';

@@ -4,7 +4,7 @@
  * bounded: beyond RESULT_BYTES_MAX a lane gets no more threads until it takes what it has.
  */
 import { Worker } from 'node:worker_threads';
-import { FilterError } from '../../asm/host/index.js';
+import { FilterError } from '../../asm/host/errors.js';
 import type { ScanFailure, ScanResult, ScanTask, StoreWorkerData } from './messages.js';
 
 const RESULT_BYTES_MAX = 256 << 20;

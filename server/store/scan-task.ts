@@ -3,7 +3,7 @@
  * copies the packet blocks that pass. Holds a few open files between tasks. Decodes nothing.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { BlockScanner, Gathered } from '../../asm/host/index.js';
+import type { BlockScanner, Gathered } from '../../asm/host/blocks.js';
 import type { Piece, PieceResult, ScanResult, ScanTask } from './messages.js';
 import { nextBlock } from './segment-file.js';
 
