@@ -108,6 +108,7 @@ class Run {
   #left: number;
   #packets = 0;
   #bytesDone = 0;
+  readonly #bytesTotal: number;
 
   constructor(
     catalogue: Catalogue,
@@ -123,6 +124,7 @@ class Run {
     this.#options = options;
     this.#coverage = coverage;
     this.#tasks = tasks;
+    this.#bytesTotal = tasks.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#inline = inline;
     this.#lane = lane;
     this.#left = options.limit ?? Number.MAX_SAFE_INTEGER;
@@ -175,22 +177,27 @@ class Run {
     return { bytes, starts: starts.subarray(0, packets), offsets: offsets.subarray(0, packets), parts };
   }
 
-  #part({ segment, extents }: PlannedPiece, result: PieceResult): { segment: Segment; packets: number } {
+  #part(
+    { segment, extents, piece }: PlannedPiece,
+    result: PieceResult,
+  ): { segment: Segment; packets: number } {
     if (result.failure === null) for (const extent of extents) this.#coverage.look(segment, extent, true);
-    else this.#lost(segment, result.failure);
+    else this.#lost(segment, piece.offset, result.failure);
     for (const hole of result.damaged) this.#coverage.damaged(segment, hole, within(extents, hole));
     return { segment, packets: result.found };
   }
 
   /** Once per segment: the gap is from its first extent that could not be read to its end. */
-  #lost(segment: Segment, errno: string): void {
+  #lost(segment: Segment, offset: number, errno: string): void {
     if (this.#gone.has(segment)) return;
     this.#gone.add(segment);
     if (errno !== 'ENOENT') {
       this.#coverage.unreadable(segment, `it cannot be read: ${errno}`);
       return;
     }
-    const planned = this.#tasks.flatMap(({ pieces }) => pieces).filter((piece) => piece.segment === segment);
+    const planned = this.#tasks
+      .flatMap(({ pieces }) => pieces)
+      .filter((one) => one.segment === segment && one.piece.offset >= offset);
     const extents = planned.flatMap((piece) => piece.extents);
     const range = { fromNs: extents[0]?.firstNs ?? null, toNs: (extents.at(-1)?.lastNs ?? 0n) + 1n };
     const packets = extents.reduce((sum, extent) => sum + extent.packets, 0);
@@ -204,8 +211,8 @@ class Run {
   }
 
   #report(): void {
-    const bytesTotal = this.#tasks.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#options.onProgress?.({ bytesDone: this.#bytesDone, bytesTotal, packets: this.#packets });
+    const [bytesDone, bytesTotal] = [this.#bytesDone, this.#bytesTotal];
+    this.#options.onProgress?.({ bytesDone, bytesTotal, packets: this.#packets });
   }
 }
 
