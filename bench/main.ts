@@ -7,9 +7,10 @@ import { flows } from './flows.js';
 import { type Benchmark, report } from './harness.js';
 import { kmod } from './kmod.js';
 import { parse } from './parse.js';
+import { queries } from './query.js';
 import { soakBenchmark } from './soak.js';
 
-const BENCHMARKS: Benchmark[] = [capture, disk, filter, flows, kmod, parse, soakBenchmark];
+const BENCHMARKS: Benchmark[] = [capture, disk, filter, flows, kmod, parse, queries, soakBenchmark];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

@@ -1,16 +1,18 @@
 /** `ringtap query`: packets of a store by time and filter, listed or written to a capture file. */
-import { type Engine, explainFilter, FilterError } from '../../asm/host/index.js';
+import type { Engine } from '../../asm/host/engine.js';
+import { FilterError } from '../../asm/host/errors.js';
+import { explainFilter } from '../../asm/host/filter/explain.js';
 import { LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
 import { coverageText } from '../store/describe.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
 import { nowNs, parseTime, TimeError } from '../store/when.js';
-import { loadEngine } from './capture.js';
 import { type Command, parse, UsageError, wholeNumber } from './command.js';
 import { countText, epochText, timeText } from './format.js';
 import { note, printLine } from './output.js';
 import { OutputFile } from './output_file.js';
 import { Progress } from './progress.js';
 import { localSource, type QuerySource } from './query-source.js';
+import { threadsOf } from './scan/threads.js';
 
 const help = `Usage: ringtap query --store DIR[,DIR...] [--from T] [--to T] [-f EXPR] [-w OUT.pcapng] [--json]
                      [--limit N] [--after ID] [--explain]
@@ -23,6 +25,7 @@ What the answer rests on (segments, losses, what is missing and why) follows on 
                       or now; from is included, to is not. Without them everything
   -f, --filter EXPR   pcap filter, for example 'host 10.0.0.1 and tcp port 443'
   -w, --write OUT     write the packets to a pcapng file instead (- for standard output)
+  --threads N         scan with N threads; as many as the machine has by default
   --limit N           stop after N packets
   --after ID          go on behind the packet of this id, as --json prints them
   --json              one JSON object per packet per line
@@ -38,6 +41,7 @@ const OPTIONS = {
   filter: { type: 'string', short: 'f', default: '' },
   write: { type: 'string', short: 'w' },
   limit: { type: 'string' },
+  threads: { type: 'string' },
   after: { type: 'string' },
   json: { type: 'boolean' },
   explain: { type: 'boolean' },
@@ -66,7 +70,7 @@ function sourceOf(values: Values): Promise<QuerySource> {
   if (values.url !== undefined)
     throw new UsageError('--url: this build asks directories only: use --store DIR');
   if (values.store === undefined) throw new UsageError('--store DIR is missing');
-  return localSource(values.store.split(',').filter(Boolean));
+  return localSource(values.store.split(',').filter(Boolean), threadsOf(values.threads));
 }
 
 /** Prints packets as `ringtap packets` does. */
@@ -102,6 +106,7 @@ async function list(
   options: ScanOptions,
   json: boolean,
 ): Promise<Coverage> {
+  const { loadEngine } = await import('./capture.js'); // files that are written need no decoding
   const printer = new Printer(await loadEngine(), json);
   const answer = source.packets(query, options);
   for (;;) {

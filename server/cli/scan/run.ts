@@ -4,10 +4,8 @@
  * the size it had, or further; never less.
  */
 import { statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { Engine, type Totals } from '../../../asm/host/index.js';
 import { loadModule, setFilter } from '../capture.js';
-import { UsageError, wholeNumber } from '../command.js';
 import { Progress, totalBytes } from '../progress.js';
 import { ScanCrew } from './crew.js';
 import type { ScanResult, ScanTask } from './messages.js';
@@ -17,7 +15,6 @@ import { split } from './split.js';
 /** Less than this in all is read by one thread: a second costs more than it saves. */
 const THREADED_BYTES_MIN = 32 << 20;
 const PART_BYTES = 32 << 20;
-const THREADS_MAX = 64;
 const REFRESH_MS = 100;
 
 export interface ScanOptions {
@@ -29,14 +26,6 @@ export interface ScanOptions {
   /** For tests: from how many bytes on threads are used, and how large a part is. */
   threaded_bytes_min?: number;
   part_bytes?: number;
-}
-
-/** `--threads N`; as many as the machine has by default. */
-export function threadsOf(text: string | undefined): number {
-  if (text === undefined) return Math.min(availableParallelism(), THREADS_MAX);
-  const threads = wholeNumber(text, '--threads', 1);
-  if (threads > THREADS_MAX) throw new UsageError(`--threads ${text}: expected at most ${THREADS_MAX}`);
-  return threads;
 }
 
 export async function* scanFiles(options: ScanOptions): AsyncGenerator<ScanResult> {
