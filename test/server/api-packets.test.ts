@@ -24,7 +24,7 @@ const formula = conversation({ address: '10.1.1.7', port: 40_000 }, web, [
   ['>', 'GET /=cmd HTTP/1.1\r\nHost: a.example\r\n\r\n'],
   ['<', 'HTTP/1.1 200 OK\r\n\r\nhello'],
 ]);
-const FRAMES = [...numbered(5000), ...formula];
+const FRAMES = [...numbered(2000), ...formula];
 
 async function whole(body: ReadableStream<Uint8Array>): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
@@ -284,7 +284,8 @@ check('deletion by retention during a streamed slice ends in a stated gap', asyn
   for (let step = await reader.read(); !step.done; step = await reader.read()) pieces.push(step.value);
   const slice = join(temporaryDirectory(), 'gap.pcapng');
   writeFileSync(slice, Buffer.concat(pieces));
-  const found = packetTexts(slice, '').length;
+  const counted = execFileSync('capinfos', ['-Mrc', slice], { encoding: 'utf8' }).split('\t')[1];
+  const found = Number(counted);
   assert.ok(found > 0 && found < 40_000, `${found} packets`);
   assert.match(
     comments(slice),
@@ -321,7 +322,7 @@ check('the summary counts what the packets are', async () => {
   const summary = await client.summary({ bins: 5 });
   assert.equal(
     [summary.packets, summary.protocols.udp, summary.protocols.tcp],
-    [FRAMES.length, 5000, formula.length],
+    [FRAMES.length, 2000, formula.length],
   );
   assert.is(
     summary.series.points.reduce((sum, { packets }) => sum + packets, 0),
