@@ -31,7 +31,7 @@ const plain = {
   origTcpFlags: 2,
   respTcpFlags: 18,
 } as Flow;
-/** As the engine will tell more. */
+/** As the engine tells more. */
 const rich = {
   ...plain,
   uid: 'CAbc123',
@@ -44,12 +44,14 @@ const rich = {
   origPayloadBytes: 100,
   respPayloadBytes: 0,
   missedBytes: 0,
-  tcp: {
-    synAckRttNs: 12_000_000n,
-    ackRttNs: null,
-    orig: { retransmits: 4, outOfOrder: 0, zeroWindows: 1 },
-    resp: { retransmits: 0, outOfOrder: 2, zeroWindows: 0 },
-  },
+  synAckRttNs: 12_000_000n,
+  ackRttNs: null,
+  origRetransmits: 4,
+  respRetransmits: 0,
+  origOutOfOrder: 0,
+  respOutOfOrder: 2,
+  origZeroWindows: 1,
+  respZeroWindows: 0,
   vlan: 7,
   innerVlan: null,
   ended: 'evicted',
