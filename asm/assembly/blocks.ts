@@ -3,13 +3,16 @@
 // the packet blocks that pass. No rows, totals, flows or carry: what a call did not use the host gives again.
 import { filterActive, filterFind, filterRun, filterWantsWay, filterWay } from './bpf';
 import { BT_EPB, BT_IDB, BT_SHB, OPT_EPB_FLAGS, OPT_END } from './constants';
-import { CAPLEN_MAX, BLOCK_MAX, IFACE_MAX, IFACES_BASE, Iface, ROWS_BASE } from './layout';
+import { CAPLEN_MAX, BLOCK_MAX, CHUNK_MAX, IFACE_MAX, IFACES_BASE, Iface, ROWS_BASE } from './layout';
 import { GO, STOP_FILTER } from './packet';
 
 /** What lies at the address returned contradicts itself. */
 export const STOP_DAMAGED: u32 = 4;
 /** Addresses of packet blocks that passed, u32 each: more than a chunk can hold. */
 export const FOUND_BASE: usize = ROWS_BASE;
+/** Of a chunk of shortest packet blocks, all found. */
+const FOUND_MAX: u32 = CHUNK_MAX / 32;
+export const STARTS_BASE: usize = FOUND_BASE + (<usize>FOUND_MAX << 2);
 
 const EPB_HEADER: u32 = 28;
 const EPB_MIN: u32 = 32;
@@ -136,6 +139,40 @@ export function blocks_scan(p: usize, end: usize): usize {
     p = next;
   }
   return halt(GO, p, out);
+}
+
+/** Where blocks_gather() copies to: taken when first needed. */
+let gathered: usize = 0;
+let truncated: u32 = 0;
+
+/**
+ * Copies the packet blocks found from number `first` on, `count` of them, one behind the other; with `headers` only
+ * their first 28 bytes. Their places in the copy are at STARTS_BASE, u32 each. Returns the address of the copy, 0
+ * when there is no memory; its length is where STARTS_BASE's entry `count` says.
+ */
+export function blocks_gather(first: u32, count: u32, headers: u32): usize {
+  if (!gathered) {
+    const grown = memory.grow(<i32>(CHUNK_MAX >> 16));
+    if (grown < 0) return 0;
+    gathered = <usize>grown << 16;
+  }
+  let to: u32 = 0;
+  truncated = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const p = <usize>load<u32>(FOUND_BASE + (<usize>(first + i) << 2));
+    const length = headers ? EPB_HEADER : load<u32>(p, 4);
+    store<u32>(STARTS_BASE + (<usize>i << 2), to);
+    memory.copy(gathered + to, p, length);
+    truncated += u32(load<u32>(p, 20) < load<u32>(p, 24));
+    to += length;
+  }
+  store<u32>(STARTS_BASE + (<usize>count << 2), to);
+  return gathered;
+}
+
+/** Packets of the last copy that are shorter than they were on the wire. */
+export function blocks_truncated(): u32 {
+  return truncated;
 }
 
 @inline

@@ -33,15 +33,18 @@ import { Tree, treeBegin, treeCount } from './tree';
 export { WAY_BASE } from './bpf';
 export {
   FOUND_BASE,
+  STARTS_BASE,
   STOP_DAMAGED,
   blocks_begin,
   blocks_found,
+  blocks_gather,
   blocks_interface,
   blocks_key,
   blocks_packets,
   blocks_range,
   blocks_scan,
   blocks_stop,
+  blocks_truncated,
 } from './blocks';
 export {
   ENDED_DRAINED,

@@ -16,10 +16,19 @@ export interface BlockScan {
   /** Bytes used; more than given when a block that is no packet goes on behind them. */
   used: number;
   packets: number;
-  /** Addresses of the packet blocks that pass, in `memory`. Void after the next call. */
+  /** Addresses of the packet blocks that pass, in the engine's memory. Void after the next call. */
   found: Uint32Array;
   /** What lies at `used` is no block. */
   damaged: boolean;
+}
+
+export interface Gathered {
+  bytes: Uint8Array;
+  /** Where each packet block starts in `bytes`; and its address. */
+  starts: Uint32Array;
+  found: Uint32Array;
+  /** Packets shorter than they were on the wire. */
+  truncated: number;
 }
 
 export class BlockScanner {
@@ -75,14 +84,27 @@ export class BlockScanner {
     return this.#module.bytes.subarray(this.#chunk, this.#chunk + this.#chunkMax);
   }
 
-  /** The engine's memory, which `found` points into. */
-  get memory(): Uint8Array {
-    return this.#module.bytes;
-  }
-
-  /** Address of room(). */
+  /** Address of room(), which `found` is relative to. */
   get base(): number {
     return this.#chunk;
+  }
+
+  /**
+   * Packet blocks of the last scan, from number `first` on, one behind the other: views that are void after the
+   * next call. With `headersOnly` 28 bytes of each.
+   */
+  gather(first: number, count: number, headersOnly: boolean): Gathered {
+    const { fn } = this.#module;
+    const at = fn.blocks_gather(first, count, headersOnly ? 1 : 0) >>> 0;
+    if (at === 0) throw new EngineError('the engine has no memory for what it found');
+    const { bytes } = this.#module; // it may have grown
+    const starts = new Uint32Array(bytes.buffer, this.#module.constant('STARTS_BASE'), count + 1);
+    return {
+      starts: starts.subarray(0, count),
+      bytes: bytes.subarray(at, at + starts[count]!),
+      found: new Uint32Array(bytes.buffer, this.#module.constant('FOUND_BASE') + first * 4, count),
+      truncated: fn.blocks_truncated(),
+    };
   }
 
   /** Filters the first `length` bytes of the room, which begin with a block. */

@@ -1,7 +1,7 @@
 /** `ringtap/engine`: the typed engine over the WASM module. No fs, no DOM: the same in Node, worker and browser. */
 export type { PackedIndex } from './block-index.js';
 export { BlockIndexer, INDEX_EXTENTS_MAX } from './block-index.js';
-export type { BlockScan } from './blocks.js';
+export type { BlockScan, Gathered } from './blocks.js';
 export { BlockScanner } from './blocks.js';
 export type { FlowTuple } from './community-id.js';
 export { communityId } from './community-id.js';

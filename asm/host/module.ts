@@ -53,6 +53,8 @@ export interface ModuleExports {
   blocks_key(): number;
   blocks_found(): number;
   blocks_packets(): number;
+  blocks_gather(first: number, count: number, headers: number): number;
+  blocks_truncated(): number;
   index_init(): number;
   index_begin(): void;
   index_extent(number: number): void;
@@ -70,7 +72,7 @@ const FUNCTIONS = [
   'flow_count', 'flow_slots', 'flow_entry', 'flow_more', 'flow_options', 'export_count', 'export_clear', 'export_rest',
   'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key',
   'filter_call', 'scan_only', 'decode', 'digest', 'blocks_begin', 'blocks_interface', 'blocks_range', 'blocks_scan',
-  'blocks_stop', 'blocks_key', 'blocks_found', 'blocks_packets', 'index_init', 'index_begin', 'index_extent', 'index_opaque',
+  'blocks_stop', 'blocks_key', 'blocks_found', 'blocks_packets', 'blocks_gather', 'blocks_truncated', 'index_init', 'index_begin', 'index_extent', 'index_opaque',
   'index_add', 'index_stop', 'index_packets', 'index_fill', 'index_pack',
 ] as const; // biome-ignore format: a list of names
 

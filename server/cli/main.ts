@@ -18,6 +18,7 @@ const commands: Record<string, () => Promise<Command>> = {
   slice: async () => (await import('./slice.js')).slice,
   flows: async () => (await import('./flows.js')).flows,
   query: async () => (await import('./query.js')).query,
+  import: async () => (await import('./import.js')).importFiles,
 };
 
 async function printHelp(): Promise<void> {

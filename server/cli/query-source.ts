@@ -30,11 +30,11 @@ async function* pointing<T, R>(
 }
 
 /** Throws Failure when a directory cannot be read. */
-export async function localSource(directories: string[]): Promise<QuerySource> {
+export async function localSource(directories: string[], threads: number): Promise<QuerySource> {
   for (const directory of directories)
     if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
       throw new Failure(`${directory}: no such directory; name those the recorder writes to`);
-  const store = await openStore(directories);
+  const store = await openStore(directories, { threads });
   return {
     packets: (query, options) => pointing(store.scan(query, options), query.filter),
     slice: (query, options) => pointing(sliceStore(store, query, options), query.filter),

@@ -11,6 +11,7 @@ import { note, printLine } from './output.js';
 import { OutputFile } from './output_file.js';
 import { Progress } from './progress.js';
 import { localSource, type QuerySource } from './query-source.js';
+import { threadsOf } from './scan/run.js';
 
 const help = `Usage: ringtap query --store DIR[,DIR...] [--from T] [--to T] [-f EXPR] [-w OUT.pcapng] [--json]
                      [--limit N] [--after ID] [--explain]
@@ -23,6 +24,7 @@ What the answer rests on (segments, losses, what is missing and why) follows on 
                       or now; from is included, to is not. Without them everything
   -f, --filter EXPR   pcap filter, for example 'host 10.0.0.1 and tcp port 443'
   -w, --write OUT     write the packets to a pcapng file instead (- for standard output)
+  --threads N         scan with N threads; as many as the machine has by default
   --limit N           stop after N packets
   --after ID          go on behind the packet of this id, as --json prints them
   --json              one JSON object per packet per line
@@ -38,6 +40,7 @@ const OPTIONS = {
   filter: { type: 'string', short: 'f', default: '' },
   write: { type: 'string', short: 'w' },
   limit: { type: 'string' },
+  threads: { type: 'string' },
   after: { type: 'string' },
   json: { type: 'boolean' },
   explain: { type: 'boolean' },
@@ -66,7 +69,7 @@ function sourceOf(values: Values): Promise<QuerySource> {
   if (values.url !== undefined)
     throw new UsageError('--url: this build asks directories only: use --store DIR');
   if (values.store === undefined) throw new UsageError('--store DIR is missing');
-  return localSource(values.store.split(',').filter(Boolean));
+  return localSource(values.store.split(',').filter(Boolean), threadsOf(values.threads));
 }
 
 /** Prints packets as `ringtap packets` does. */

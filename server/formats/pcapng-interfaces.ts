@@ -9,6 +9,7 @@ import {
   BT_PB,
   BT_SHB,
   BT_SPB,
+  OPT_COMMENT,
   OPT_END,
   OPT_IF_TSOFFSET,
   OPT_IF_TSRESOL,
@@ -17,6 +18,7 @@ import {
 import type { Option } from './pcapng-writer.js';
 
 export interface InterfaceDescription {
+  linktype: number;
   snaplen: number;
   /** Options that mean the same in any byte order and with any time resolution. */
   options: Option[];
@@ -25,8 +27,12 @@ export interface InterfaceDescription {
 interface Section {
   /** Number of packets of the stream before it. */
   from: number;
+  comments: string[];
   interfaces: InterfaceDescription[];
 }
+
+/** Told of the options of packets that have some: the packet's number in the stream, from 0. */
+export type OnPacketOptions = (packet: number, options: Option[]) => void;
 
 const BLOCK_MIN_BYTES = 12;
 /** As much of a block as is ever looked at; a description longer than this loses its later options. */
@@ -37,6 +43,13 @@ const INTERFACES_MAX = 4096;
 const NOT_COPIED = new Set([OPT_IF_TSRESOL, OPT_IF_TSOFFSET, 8, 10]);
 /** Options the draft defines for interfaces; others may hold numbers whose order nobody knows. */
 const OPTION_LAST = 15;
+
+/** Options of packets, and how many bytes of their values are one number; the others are bytes and text. */
+const PACKET_NUMBERS: Record<number, number> = { 2: 4, 4: 8, 5: 8, 6: 4 };
+const PACKET_OPTION_LAST = 7;
+const EPB_HEADER_BYTES = 28;
+/** Of longer packet blocks options are not looked for. */
+const OPTIONS_WITHIN_BYTES = 1 << 20;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -49,11 +62,18 @@ export class InterfaceTracker {
   /** Bytes of a block whose start lay in earlier chunks. */
   #held: Buffer = NOTHING;
   #skip = 0;
+  readonly #onPacketOptions: OnPacketOptions | null;
+
+  /** With `onPacketOptions` packet blocks that have options are held whole. */
+  constructor(onPacketOptions: OnPacketOptions | null = null) {
+    this.#onPacketOptions = onPacketOptions;
+  }
 
   /** The next chunk of the stream; copied where needed. */
   push(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    let at = this.#held.length ? this.#join(bytes) : 0;
+    let at = 0;
+    while (this.#held.length && at < bytes.length) at += this.#join(bytes.subarray(at));
     while (at < bytes.length && !this.#stopped) {
       if (this.#skip > 0) {
         const step = Math.min(this.#skip, bytes.length - at);
@@ -92,10 +112,13 @@ export class InterfaceTracker {
     if (this.#stopped) return 0;
     const total = (stated + 3) & ~3;
     const type = this.#word(bytes, at);
-    if (type === BT_IDB && here < Math.min(total, HELD_BYTES)) return 0;
-    if (type === BT_SHB) this.#sections.push({ from: this.#packets, interfaces: [] });
+    if ((type === BT_IDB || type === BT_SHB) && here < Math.min(total, HELD_BYTES)) return 0;
+    if (type === BT_EPB && this.#onPacketOptions && !this.#packetOptions(bytes.subarray(at), total)) return 0;
+    const block = bytes.subarray(at, at + Math.min(total - 4, here));
+    if (type === BT_SHB)
+      this.#sections.push({ from: this.#packets, comments: this.#comments(block), interfaces: [] });
     else if (type === BT_EPB || type === BT_PB || type === BT_SPB) this.#packets++;
-    else if (type === BT_IDB) this.#describe(bytes.subarray(at, at + Math.min(total - 4, here)));
+    else if (type === BT_IDB) this.#describe(block);
     const taken = Math.min(total, here);
     this.#skip = total - taken;
     return taken;
@@ -115,7 +138,11 @@ export class InterfaceTracker {
       this.#stopped = true;
       return;
     }
-    interfaces.push({ snaplen: this.#word(block, 12), options: this.#options(block, 16) });
+    interfaces.push({
+      linktype: this.#half(block, 8),
+      snaplen: this.#word(block, 12),
+      options: this.#options(block, 16),
+    });
   }
 
   #options(block: Buffer, start: number): Option[] {
@@ -130,6 +157,32 @@ export class InterfaceTracker {
       at += (length + 3) & ~3;
     }
     return options;
+  }
+
+  #comments(section: Buffer): string[] {
+    const texts = this.#options(section, 24).filter(({ code }) => code === OPT_COMMENT);
+    return texts.map(({ value }) => Buffer.from(value).toString());
+  }
+
+  /** False when the block has options that are not all here yet. */
+  #packetOptions(block: Buffer, total: number): boolean {
+    if (total < EPB_HEADER_BYTES || total > OPTIONS_WITHIN_BYTES) return true;
+    if (block.length < EPB_HEADER_BYTES) return false;
+    const start = EPB_HEADER_BYTES + ((this.#word(block, 20) + 3) & ~3);
+    if (start + 4 >= total) return true;
+    if (block.length < total) return false;
+    const options = this.#options(block.subarray(0, total - 4), start).filter(
+      ({ code }) => code <= PACKET_OPTION_LAST,
+    );
+    for (const { code, value } of options)
+      if (this.#swapped && PACKET_NUMBERS[code] === value.length) value.reverse();
+    if (options.length) this.#onPacketOptions?.(this.#packets, options);
+    return true;
+  }
+
+  /** Everything the section that packet `packet` is in has described so far. */
+  section(packet: number): { comments: string[]; interfaces: readonly InterfaceDescription[] } {
+    return this.#sections.findLast(({ from }) => from <= packet) ?? { comments: [], interfaces: [] };
   }
 
   /** The interface that packet `packet` (from 0) of the stream names; null when it was not understood. */

@@ -71,8 +71,9 @@ function frame(type: number, fixed_bytes: number, options: Option[]): Buffer {
 }
 
 /** Section Header Block. */
-export function sectionBlock(application: string, comments: string[]): Buffer {
-  const block = frame(BT_SHB, 16, [...comments.map(comment), textOption(OPT_SHB_USERAPPL, application)]);
+export function sectionBlock(application: string, comments: string[], more: Option[] = []): Buffer {
+  const options = [...comments.map(comment), textOption(OPT_SHB_USERAPPL, application), ...more];
+  const block = frame(BT_SHB, 16, options);
   block.writeUInt32LE(PCAPNG_MAGIC, 8);
   block.writeUInt16LE(1, 12);
   block.writeBigUInt64LE(SECTION_LENGTH_UNKNOWN, 16);
@@ -88,9 +89,14 @@ export function interfaceBlock(linktype: number, snaplen: number, options: Optio
   return block;
 }
 
-/** Interface Statistics Block: ends a file with what is known only then, as comments. */
-export function statisticsBlock(ifindex: number, ts_ns: bigint, comments: string[]): Buffer {
-  const block = frame(BT_ISB, 12, comments.map(comment));
+/** Interface Statistics Block: what is known of an interface at a time, here as comments and other options. */
+export function statisticsBlock(
+  ifindex: number,
+  ts_ns: bigint,
+  comments: string[],
+  more: Option[] = [],
+): Buffer {
+  const block = frame(BT_ISB, 12, [...comments.map(comment), ...more]);
   block.writeUInt32LE(ifindex, 8);
   block.writeUInt32LE(Number((ts_ns >> 32n) & 0xffff_ffffn), 12);
   block.writeUInt32LE(Number(ts_ns & 0xffff_ffffn), 16);

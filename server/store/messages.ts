@@ -40,6 +40,8 @@ export interface ScanResult {
   /** Offset of each in `bytes`, and in its segment. */
   starts: Uint32Array<ArrayBuffer>;
   offsets: Float64Array<ArrayBuffer>;
+  /** Packets shorter than they were on the wire. */
+  truncated: number;
   /** Why a linktype's packets could not match. */
   filterProblem: string | null;
 }

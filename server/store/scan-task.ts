@@ -3,7 +3,7 @@
  * copies the packet blocks that pass. Holds a few open files between tasks. Decodes nothing.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { BlockScanner } from '../../asm/host/index.js';
+import type { BlockScanner, Gathered } from '../../asm/host/index.js';
 import type { Piece, PieceResult, ScanResult, ScanTask } from './messages.js';
 import { nextBlock } from './segment-file.js';
 
@@ -36,40 +36,64 @@ export class OpenFiles {
   }
 }
 
-/** What was found so far, in memory that grows as needed. */
+/** What a task found so far, in memory that grows as needed and serves the next task again. */
 class Found {
   #bytes = new Uint8Array(1 << 16);
+  #starts = new Uint32Array(256);
+  #offsets = new Float64Array(256);
   #used = 0;
-  starts: number[] = [];
-  offsets: number[] = [];
+  count = 0;
+  truncated = 0;
 
-  add(memory: Uint8Array, at: number, length: number, offset: number): void {
-    if (this.#used + length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + length));
-      larger.set(this.#bytes.subarray(0, this.#used));
-      this.#bytes = larger;
+  /** `shift` turns addresses into offsets in the segment. */
+  add({ bytes, starts, found, truncated }: Gathered, shift: number): void {
+    const count = this.count + starts.length;
+    if (this.#used + bytes.length > this.#bytes.length)
+      this.#bytes = larger(this.#bytes, this.#used + bytes.length, Uint8Array);
+    if (count > this.#starts.length) {
+      this.#starts = larger(this.#starts, count, Uint32Array);
+      this.#offsets = larger(this.#offsets, count, Float64Array);
     }
-    // A call costs more than copying a short packet by hand would, but packets are long on average.
-    this.#bytes.set(memory.subarray(at, at + length), this.#used);
-    this.starts.push(this.#used);
-    this.offsets.push(offset);
-    this.#used += length;
+    this.#bytes.set(bytes, this.#used);
+    for (let i = 0; i < starts.length; i++) {
+      this.#starts[this.count + i] = starts[i]! + this.#used;
+      this.#offsets[this.count + i] = found[i]! + shift;
+    }
+    this.#used += bytes.length;
+    this.count = count;
+    this.truncated += truncated;
   }
 
-  result(): Pick<ScanResult, 'bytes' | 'starts' | 'offsets'> {
+  result(): Pick<ScanResult, 'bytes' | 'starts' | 'offsets' | 'truncated'> {
     return {
       bytes: this.#bytes.slice(0, this.#used),
-      starts: Uint32Array.from(this.starts),
-      offsets: Float64Array.from(this.offsets),
+      starts: this.#starts.slice(0, this.count),
+      offsets: this.#offsets.slice(0, this.count),
+      truncated: this.truncated,
     };
   }
+
+  clear(): void {
+    this.#used = this.count = this.truncated = 0;
+  }
 }
+
+type Numbers = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+
+function larger<T extends Numbers>(from: T, needed: number, type: new (length: number) => T): T {
+  const to = new type(Math.max(from.length * 2, needed));
+  to.set(from);
+  return to;
+}
+
+/** Of this thread. */
+const found = new Found();
 
 /** Throws FilterError. */
 export function runTask(scanner: BlockScanner, files: OpenFiles, task: ScanTask): ScanResult {
   scanner.setFilter(task.filter);
   scanner.setRange(task.fromNs, task.toNs);
-  const found = new Found();
+  found.clear();
   const pieces = task.pieces.map((piece) => runPiece(scanner, files, task, piece, found));
   return { id: task.id, pieces, ...found.result(), filterProblem: scanner.filterProblem };
 }
@@ -81,7 +105,7 @@ function runPiece(
   piece: Piece,
   found: Found,
 ): PieceResult {
-  const before = found.starts.length;
+  const before = found.count;
   const result: PieceResult = { found: 0, packets: 0, damaged: [], failure: null };
   try {
     const fd = files.open(piece.path);
@@ -93,7 +117,7 @@ function runPiece(
     files.close(piece.path);
     result.failure = code;
   }
-  result.found = found.starts.length - before;
+  result.found = found.count - before;
   return result;
 }
 
@@ -106,7 +130,7 @@ function scanPiece(
   result: PieceResult,
 ): void {
   const end = piece.offset + piece.bytes;
-  for (let at = piece.offset; at < end && found.starts.length < task.limit; ) {
+  for (let at = piece.offset; at < end && found.count < task.limit; ) {
     const room = scanner.room();
     const length = readSync(fd, room, 0, Math.min(room.length, end - at), at);
     const scan = scanner.scan(length);
@@ -128,13 +152,9 @@ function take(
   at: number,
   found: Found,
 ): void {
-  const { memory, base } = scanner;
-  const view = new DataView(memory.buffer);
-  for (let i = 0; i < places.length && found.starts.length < task.limit; i++) {
-    const place = places[i] as number;
-    const offset = at + place - base;
-    if (offset <= piece.after) continue;
-    const length = task.withoutBytes ? EPB_HEADER_BYTES : view.getUint32(place + 4, true);
-    found.add(memory, place, length, offset);
-  }
+  const shift = at - scanner.base;
+  let first = 0;
+  while (first < places.length && places[first]! + shift <= piece.after) first++;
+  const count = Math.min(places.length - first, task.limit - found.count);
+  if (count > 0) found.add(scanner.gather(first, count, task.withoutBytes), shift);
 }

@@ -152,7 +152,8 @@ class Run {
     this.#packets += packets;
     this.#bytesDone += task.bytes;
     const { bytes, starts, offsets } = result;
-    this.#countTruncated(bytes, starts.subarray(0, packets));
+    if (packets === starts.length) this.#coverage.truncated += result.truncated;
+    else this.#countTruncated(bytes, starts.subarray(0, packets));
     return { bytes, starts: starts.subarray(0, packets), offsets: offsets.subarray(0, packets), parts };
   }
 

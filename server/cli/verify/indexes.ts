@@ -1,0 +1,48 @@
+/** `ringtap verify`: the index of every segment is there, whole and its own; --repair makes the others anew. */
+import { statSync, unlinkSync } from 'node:fs';
+import { checkIndexes, type IndexFinding, isMendable } from '../../store/index-check.js';
+import { openStore } from '../../store/open.js';
+import type { Check, Finding, VerifyOptions } from './check.js';
+
+function tell({ path, state, message }: IndexFinding, note = ''): Finding {
+  return {
+    check: 'indexes',
+    path,
+    ok: state === 'whole',
+    message: `index: ${message}${note}`,
+    details: { state },
+  };
+}
+
+/** Makes what is missing or damaged anew; says what failed. */
+async function rebuild(directories: string[], findings: readonly IndexFinding[]): Promise<string[]> {
+  for (const { path, state } of findings) if (state === 'damaged' || state === 'orphan') unlinkSync(path);
+  const problems: string[] = [];
+  const store = await openStore(directories, { threads: 1 });
+  try {
+    await store.indexAll({ nice: 0, onProblem: (problem) => problems.push(problem) });
+  } finally {
+    await store.close();
+  }
+  return problems;
+}
+
+async function* run(paths: string[], { repair }: VerifyOptions): AsyncGenerator<Finding> {
+  const directories = paths.filter((path) => statSync(path).isDirectory());
+  const findings = [...checkIndexes(directories)];
+  const wrong = findings.filter(isMendable);
+  if (!repair || wrong.length === 0) {
+    yield* findings.map((finding) => tell(finding));
+    return;
+  }
+  const problems = await rebuild(directories, wrong);
+  const mended = new Set(wrong.map(({ path }) => path));
+  for (const finding of checkIndexes(directories))
+    yield tell(finding, mended.has(finding.path) ? '; made anew' : '');
+  for (const { path } of wrong.filter(({ state }) => state === 'orphan'))
+    yield { check: 'indexes', path, ok: true, message: 'index: of no segment, deleted' };
+  for (const problem of problems)
+    yield { check: 'indexes', path: directories[0]!, ok: false, message: problem };
+}
+
+export const indexes: Check = { name: 'indexes', run };
