@@ -3,14 +3,17 @@ import type { Engine } from '../../asm/host/engine.js';
 import { FilterError } from '../../asm/host/errors.js';
 import { explainFilter } from '../../asm/host/filter/explain.js';
 import { LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
+import { readTokenFile } from '../options.js';
 import { coverageText } from '../store/describe.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
 import { nowNs, parseTime, TimeError } from '../store/when.js';
 import { type Command, parse, UsageError, wholeNumber } from './command.js';
 import { countText, epochText, timeText } from './format.js';
+import { asUsage } from './gateway.js';
 import { note, printLine } from './output.js';
 import { OutputFile } from './output_file.js';
 import { Progress } from './progress.js';
+import { remoteSource } from './query-remote.js';
 import { localSource, type QuerySource } from './query-source.js';
 import { threadsOf } from './scan/threads.js';
 
@@ -21,6 +24,8 @@ Lists the recorded packets of a time range that pass the filter, those still bei
 What the answer rests on (segments, losses, what is missing and why) follows on standard error.
 
   --store DIR         directories of a recorder, as given to it
+  --url URL           a gateway that has a store, instead of directories here
+  --token-file FILE   file with the gateway's token
   --from T, --to T    T is a time (2026-01-31T12:00:00.5Z, 1769860800.5), relative (-5m, now-2h)
                       or now; from is included, to is not. Without them everything
   -f, --filter EXPR   pcap filter, for example 'host 10.0.0.1 and tcp port 443'
@@ -36,6 +41,7 @@ What the answer rests on (segments, losses, what is missing and why) follows on 
 const OPTIONS = {
   store: { type: 'string' },
   url: { type: 'string' },
+  'token-file': { type: 'string' },
   from: { type: 'string' },
   to: { type: 'string' },
   filter: { type: 'string', short: 'f', default: '' },
@@ -66,9 +72,12 @@ function queryOf(values: Values): PacketQuery {
   return { range, filter: values.filter };
 }
 
-function sourceOf(values: Values): Promise<QuerySource> {
-  if (values.url !== undefined)
-    throw new UsageError('--url: this build asks directories only: use --store DIR');
+async function sourceOf(values: Values): Promise<QuerySource> {
+  if (values.url !== undefined) {
+    if (values.store !== undefined) throw new UsageError('--store and --url exclude each other');
+    const file = values['token-file'];
+    return remoteSource(values.url, file === undefined ? null : asUsage(() => readTokenFile(file)));
+  }
   if (values.store === undefined) throw new UsageError('--store DIR is missing');
   return localSource(values.store.split(',').filter(Boolean), threadsOf(values.threads));
 }

@@ -32,7 +32,7 @@ const plain = {
   origTcpFlags: 2,
   respTcpFlags: 18,
 } as Flow;
-/** As the engine will tell more. */
+/** As the engine tells more. */
 const rich = {
   ...plain,
   uid: 'CAbc123',
