@@ -54,7 +54,8 @@ function buildWeb() {
 
 /**
  * The command line as few files instead of a hundred modules: a run on a small capture takes half the time.
- * What it loads on request from other rooms of the server stays as the TypeScript compiler wrote it.
+ * What it loads on request from other rooms of the server stays as the TypeScript compiler wrote it, and so do
+ * the engine's errors: thrown by any room, they must be instances of the one class that all know.
  */
 async function bundleCommands() {
   const out = join('build', 'server', 'cli');
@@ -66,7 +67,8 @@ async function bundleCommands() {
     setup: ({ onResolve }) =>
       onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
         const file = join(resolveDir, path);
-        if (bundled.some((room) => file.startsWith(`${room}/`))) return undefined;
+        const shared = file === join(root, 'asm/host/errors.js');
+        if (!shared && bundled.some((room) => file.startsWith(`${room}/`))) return undefined;
         return { path: relative(out, join('build', relative(root, file))), external: true };
       }),
   };
