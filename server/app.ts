@@ -4,8 +4,10 @@
  */
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { Gateway } from './gateway.js';
-import { type GatewayOptions, resolveOptions } from './options.js';
+import { openArchive } from './jobs/open.js';
+import { type GatewayOptions, OptionsError, resolveOptions } from './options.js';
 import { registerApi } from './plugins/api.js';
+import { registerArchive } from './plugins/archive.js';
 import { registerDashboard } from './plugins/dashboard.js';
 import { registerErrors } from './plugins/errors.js';
 import { registerLogin } from './plugins/login.js';
@@ -34,28 +36,44 @@ export async function buildApp(given: Partial<GatewayOptions> = {}): Promise<App
     logger: options.logLevel === 'silent' ? false : { level: options.logLevel, stream: process.stderr },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.body_bytes,
+    // What a schema does not know is refused, not dropped: a misspelt parameter must not be silently nothing.
+    ajv: { customOptions: { removeAdditional: false } },
     requestTimeout: limits.request_timeout_ms,
     forceCloseConnections: true,
     http: { headersTimeout: limits.headers_timeout_ms, connectionsCheckingInterval: limits.timeout_check_ms },
   });
   app.server.maxConnections = limits.connections;
   const gateway = new Gateway(options, app.log);
-  const store = options.store.length
-    ? await openStore(options.store, { nice: STORE_NICE, wasmFile: options.wasmFile })
-    : null;
+  const store = await openStoreOf(options).catch(async (error) => {
+    await gateway.close();
+    throw error;
+  });
   store?.startIndexing({ duty: INDEX_DUTY, onProblem: (problem) => app.log.warn(problem) });
+  const stored = store && openArchive(store, options, app.log);
 
   registerErrors(app);
   registerSecurity(app, options.host);
   registerLogin(app, options.token);
   registerApi(app, gateway);
+  registerArchive(app, stored?.archive ?? null, limits);
   await registerDashboard(app, options.dashboardDir);
   const sayGoodbye = registerSockets(app, gateway, options);
 
   app.addHook('preClose', async () => sayGoodbye());
   app.addHook('onClose', async () => {
+    await stored?.close();
     await store?.close();
     await gateway.close();
   });
   return { app, gateway, store };
+}
+
+/** Null when there is none. Throws OptionsError when a directory cannot be read. */
+async function openStoreOf({ store, wasmFile }: GatewayOptions): Promise<LocalStore | null> {
+  if (store.length === 0) return null;
+  return openStore(store, { nice: STORE_NICE, wasmFile }).catch((error: NodeJS.ErrnoException) => {
+    if (!error.code) throw error;
+    const reason = error.code === 'ENOENT' ? 'no such directory' : error.code;
+    throw new OptionsError(`--store ${error.path ?? store}: ${reason}`);
+  });
 }

@@ -61,6 +61,64 @@ export const LIMITS = {
   analysis_restart_max_ms: 30_000,
   summary_interval_ms: 1_000,
 
+  // Stored captures
+  /** Questions answered at once, of all callers; the next is told to come again. */
+  scans: 64,
+  /** Of one caller (address), so that one cannot take all. */
+  scans_per_caller: 32,
+  /** Of those, how many read at the same moment; they take turns, group of packets by group. */
+  scan_turns: 4,
+  /** A question answered with one JSON document is cut off after this, with what it has. */
+  answer_timeout_ms: 20_000,
+  /** A page of packets or flows. */
+  page_rows: 1000,
+  page_rows_default: 100,
+  /** Rows of an export, and of a job's results. */
+  export_rows: 10_000_000,
+  job_results: 1_000_000,
+  job_results_default: 10_000,
+  /** Jobs known, finished ones included; the oldest finished one goes for a new one. */
+  jobs: 100,
+  /** Jobs at work at once; others wait, those of callers with fewer at work first. */
+  jobs_running: 20,
+  /** How long a job may run, and how long it is kept after its end. */
+  job_timeout_ms: 3_600_000,
+  job_keep_ms: 900_000,
+  /** Disk for one job's results. */
+  job_spool_bytes: 256 * MIB,
+  /** A reader of a stream that takes nothing for this long is cut off. */
+  stream_stall_ms: 60_000,
+  /** Flows whose packets are looked for when a question names flow fields. */
+  matched_flows: 10_000,
+  follow_bytes: 16 * MIB,
+  follow_bytes_default: MIB,
+  follow_packets: 50_000,
+  timeline_bins: 2000,
+  timeline_bins_default: 200,
+
+  // SQL
+  sql_chars: 32 * KIB,
+  sql_rows: 100_000,
+  sql_rows_default: 1000,
+  sql_result_bytes: 32 * MIB,
+  sql_memory_bytes: 512 * MIB,
+  sql_timeout_ms: 20_000,
+  /** Statements at once; others wait, and beyond sql_waiting are told to come again. */
+  sql_concurrent: 2,
+  sql_waiting: 16,
+  /** DuckDB's process ends after being idle for this long. */
+  sql_idle_ms: 120_000,
+
+  // Flow records
+  /** Flows an engine keeps open per segment (320 bytes each). */
+  flow_table: 262_144,
+  /** How often the segments are looked at, and the growing ones read on. */
+  flow_poll_ms: 1_000,
+  /** Bytes read per second by the thread that makes flow records. */
+  flow_read_bytes_per_second: 512 * MIB,
+  /** Flow records kept beyond their packets take at most this much; the oldest go first. */
+  flow_files_bytes: 64 * 1024 * MIB,
+
   // Shutdown
   shutdown_ms: 2_000,
 };

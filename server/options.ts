@@ -20,6 +20,8 @@ export interface GatewayOptions {
   wasmFile: string;
   /** Directories of recorded segments to answer from and to index; empty for none. */
   store: string[];
+  /** Keep flow records for so long after their packets were deleted; null: they go with them. */
+  retainFlows_s: number | null;
   /** pino level; 'silent' for none. */
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   limits: Limits;
@@ -48,6 +50,16 @@ export function parseListen(text: string): { host: string; port: number } {
   return { host, port };
 }
 
+const AGE_UNITS_S: Record<string, number> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** Seconds of an age such as `30d`; null for none given. */
+export function parseAge(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const match = /^(\d{1,6})([mhdw])$/.exec(text);
+  if (match) return Number(match[1]) * (AGE_UNITS_S[match[2] as string] as number);
+  throw new OptionsError(`--retain-flows-age ${text}: expected a number and m, h, d or w, for example 30d`);
+}
+
 /** The first line of a token file. Throws OptionsError when there is no usable token in it. */
 export function readTokenFile(file: string): string {
   let text: string;
@@ -73,6 +85,7 @@ export function resolveOptions(given: Partial<GatewayOptions> = {}): GatewayOpti
     dashboardDir: paths.dashboard,
     wasmFile: paths.wasm,
     store: [],
+    retainFlows_s: null,
     logLevel: 'info',
     ...given,
     limits: { ...LIMITS, ...given.limits },

@@ -15,7 +15,7 @@ const RULES: { room: string; may: string[]; types?: string[]; packages: RegExp }
   {
     room: 'server/',
     may: ['server/', 'proto/', 'asm/host/'],
-    packages: /^(node:.*|fastify|@fastify\/.*|ws|hyparquet-writer)$/,
+    packages: /^(node:.*|fastify|@fastify\/.*|ws|hyparquet-writer|@duckdb\/node-api)$/,
   },
   { room: 'web/worker/', may: ['web/worker/', 'asm/host/'], packages: /^$/ },
   {

@@ -4,6 +4,7 @@ import {
   type GatewayOptions,
   LISTEN_DEFAULT,
   OptionsError,
+  parseAge,
   parseListen,
   readTokenFile,
   resolveOptions,
@@ -12,7 +13,7 @@ import { type Command, Failure, parse, UsageError } from './command.js';
 import { flush, printLine } from './output.js';
 
 const help = `Usage: ringtap gateway [--listen HOST:PORT] [--store DIR[,DIR...]] [--token-file FILE]
-                       [--log-level LEVEL]
+                       [--retain-flows-age AGE] [--log-level LEVEL]
 
 Serves the dashboard and passes batches of packets from probes (/ws/ingest) to viewers
 (/ws/live). Prints the dashboard's URL when it listens; Ctrl-C stops it.
@@ -20,6 +21,9 @@ Serves the dashboard and passes batches of packets from probes (/ws/ingest) to v
   --listen HOST:PORT   address to listen on, default ${LISTEN_DEFAULT}; beyond loopback a
                        token file is needed. Port 0 takes a free one.
   --store DIR          directories of recorded segments: indexes them and answers queries
+  --retain-flows-age AGE
+                       keep flow records for AGE, such as 30d or 12h, after their packets were
+                       deleted; without it they are deleted together
   --token-file FILE    file with the token that probes and viewers must send
   --log-level LEVEL    debug, info (default), warn, error or silent; logs are JSON lines
                        on standard error
@@ -35,6 +39,7 @@ export const gateway: Command = {
     const { values, positionals } = parse(args, {
       listen: { type: 'string', default: LISTEN_DEFAULT },
       store: { type: 'string', default: '' },
+      'retain-flows-age': { type: 'string' },
       'token-file': { type: 'string' },
       'log-level': { type: 'string', default: 'info' },
     });
@@ -46,7 +51,13 @@ export const gateway: Command = {
     const tokenFile = values['token-file'];
     const token = tokenFile === undefined ? null : asUsage(() => readTokenFile(tokenFile));
     const options = asUsage(() =>
-      resolveOptions({ host, token, logLevel, store: values.store.split(',').filter(Boolean) }),
+      resolveOptions({
+        host,
+        token,
+        logLevel,
+        store: values.store.split(',').filter(Boolean),
+        retainFlows_s: parseAge(values['retain-flows-age']),
+      }),
     );
     try {
       await runGateway(options, port, (url) => {
@@ -54,7 +65,7 @@ export const gateway: Command = {
         flush();
       });
     } catch (error) {
-      if (error instanceof ListenError) throw new Failure(error.message);
+      if (error instanceof ListenError || error instanceof OptionsError) throw new Failure(error.message);
       throw error;
     }
     return 0;

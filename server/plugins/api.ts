@@ -5,22 +5,68 @@ import { VERSION } from '../paths.js';
 import { gatewayStatus, statusSchema } from '../status.js';
 import { errorSchema } from './errors.js';
 
-type Paths = Record<string, Record<string, unknown>>;
+type Json = Record<string, unknown>;
+type Paths = Record<string, Json>;
+
+interface ObjectSchema {
+  properties: Record<string, Json>;
+  required?: readonly string[];
+}
+
+/** What a route's schema may hold; `content` names the types of answers that are not JSON. */
+interface RouteSchema {
+  summary: string;
+  content?: readonly string[];
+  params?: ObjectSchema;
+  querystring?: ObjectSchema;
+  body?: Json;
+  response: Record<string, Json>;
+}
+
+function parameters(place: 'path' | 'query', schema: ObjectSchema | undefined): Json[] {
+  return Object.entries(schema?.properties ?? {}).map(([name, { description, ...rest }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || (schema?.required?.includes(name) ?? false),
+    ...(description !== undefined && { description }),
+    schema: rest,
+  }));
+}
+
+function responses({ response, content }: RouteSchema): Json {
+  const of = (status: string, body: Json) => {
+    if (status === '204') return { description: 'Done' };
+    const good = status.startsWith('2');
+    const types = good && content ? content : ['application/json'];
+    const json = (type: string) => (type === 'application/json' ? { schema: body } : {});
+    return {
+      description: good ? 'OK' : 'Error',
+      content: Object.fromEntries(types.map((type) => [type, json(type)])),
+    };
+  };
+  return Object.fromEntries(Object.entries(response).map(([status, body]) => [status, of(status, body)]));
+}
 
 /** One OpenAPI operation of a route below /api/. */
 function addOperation(document: Paths, route: RouteOptions): void {
-  const schema = route.schema as { summary: string; response: Record<string, unknown> };
-  const responses = Object.entries(schema.response).map(([status, body]) => [
-    status,
-    { description: status === '200' ? 'OK' : 'Error', content: { 'application/json': { schema: body } } },
-  ]);
-  document[route.url] = { get: { summary: schema.summary, responses: Object.fromEntries(responses) } };
+  const schema = route.schema as unknown as RouteSchema;
+  const given = [...parameters('path', schema.params), ...parameters('query', schema.querystring)];
+  const path = route.url.replace(/:(\w+)/g, '{$1}');
+  document[path] ??= {};
+  document[path][String(route.method).toLowerCase()] = {
+    summary: schema.summary,
+    ...(given.length > 0 && { parameters: given }),
+    ...(schema.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: schema.body } } },
+    }),
+    responses: responses(schema),
+  };
 }
 
 export function registerApi(app: FastifyInstance, gateway: Gateway): void {
   const paths: Paths = {};
   app.addHook('onRoute', (route) => {
-    if (route.url.startsWith('/api/') && route.method === 'GET') addOperation(paths, route);
+    if (route.url.startsWith('/api/') && route.method !== 'HEAD') addOperation(paths, route);
   });
 
   app.get(

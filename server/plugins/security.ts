@@ -34,5 +34,10 @@ export function registerSecurity(app: FastifyInstance, listenHost: string): void
         .code(403)
         .send({ error: 'Forbidden', message: `host ${request.headers.host} is not served here` });
     }
+    // Answers are expensive: a page elsewhere must not make a browser ask for them, even if it cannot read them.
+    if (request.headers['sec-fetch-site'] === 'cross-site' && request.url.startsWith('/api/'))
+      return reply
+        .code(403)
+        .send({ error: 'Forbidden', message: 'pages of other sites may not ask this API' });
   });
 }

@@ -14,10 +14,11 @@ import { InlineRunner } from './inline.js';
 import { CursorError, parseCursor } from './plan.js';
 import { ScanPool } from './pool.js';
 import { prunerOf } from './prune.js';
-import { type Batch, scanBatches } from './scan.js';
+import { type Batch, noteMissing, scanBatches } from './scan.js';
 import { EPB_HEADER_BYTES } from './scan-task.js';
 import type { Segment } from './segment.js';
 import type {
+  BlockRun,
   Coverage,
   MissingPart,
   PacketHit,
@@ -25,6 +26,7 @@ import type {
   ScanOptions,
   SegmentInfo,
   Store,
+  TimeRange,
 } from './types.js';
 
 const THREADS_MAX = 64;
@@ -133,6 +135,18 @@ export class LocalStore implements Store {
     } finally {
       await batches.return(undefined as never);
     }
+  }
+
+  async blocks(stem: string): Promise<readonly BlockRun[]> {
+    this.#catalogue.refresh();
+    return this.#catalogue.get(stem)?.extents ?? [];
+  }
+
+  async missing(range: TimeRange): Promise<MissingPart[]> {
+    this.#catalogue.refresh();
+    const coverage = new CoverageBuilder(range);
+    noteMissing(this.#catalogue, range, coverage);
+    return coverage.missing;
   }
 
   async packet(id: string): Promise<PacketHit | MissingPart> {

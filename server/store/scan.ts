@@ -55,7 +55,7 @@ export async function* scanBatches(
 }
 
 /** What is known to be lacking before anything is read. */
-function noteMissing(catalogue: Catalogue, range: TimeRange, coverage: CoverageBuilder): void {
+export function noteMissing(catalogue: Catalogue, range: TimeRange, coverage: CoverageBuilder): void {
   for (const segment of catalogue.expired().values())
     if (overlaps(range, segment.range.fromNs, segment.range.toNs && segment.range.toNs - 1n))
       coverage.expired(segment);

@@ -103,6 +103,24 @@ export interface SegmentInfo {
   indexed: boolean;
 }
 
+/** Neighbouring recorder blocks, as their headers tell. */
+export interface BlockRun {
+  /** Place in the segment. */
+  offset: number;
+  bytes: number;
+  blocks: number;
+  /** Of its first block; the others follow without a gap. */
+  seq: number;
+  /** Of its packets; both 0 when it has none. */
+  firstNs: bigint;
+  lastNs: bigint;
+  packets: number;
+  wireBytes: number;
+  ringDrops: number | null;
+  poolDrops: number | null;
+  storeDrops: number | null;
+}
+
 export interface Store {
   /** Oldest first; includes the ones being written. */
   segments(): Promise<SegmentInfo[]>;
@@ -111,6 +129,10 @@ export interface Store {
    * unsealed tail included. The generator's return value is the coverage. Throws FilterError.
    */
   scan(query: PacketQuery, options?: ScanOptions): AsyncGenerator<PacketHit[], Coverage, void>;
+  /** What the headers of a segment's blocks say, in its order, without reading packets; empty when it is gone. */
+  blocks(stem: string): Promise<readonly BlockRun[]>;
+  /** What retention deleted, and what is gone or damaged, as far as it meets the range. */
+  missing(range: TimeRange): Promise<MissingPart[]>;
   /** One packet by id; a missing part when it is not to be had. */
   packet(id: string): Promise<PacketHit | MissingPart>;
   close(): Promise<void>;
