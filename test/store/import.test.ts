@@ -117,10 +117,7 @@ test('the check of indexes says what is wrong, and mends it', async () => {
       found.push(`${details?.state} ${ok}`);
     return found;
   };
-  assert.equal(
-    await states(false),
-    paths.map(() => 'whole true'),
-  );
+  assert.equal(await states(false), [], 'nothing to say of whole ones');
   const sidecars = paths.map((path) => path.replace('.pcapng', '.rtidx'));
   const bytes = readFileSync(sidecars[0]!);
   bytes[bytes.length - 1]! ^= 1;
