@@ -1,8 +1,11 @@
 /** `ringtap query`: packets of a store by time and filter, listed or written to a capture file. */
+
 import type { Engine } from '../../asm/host/engine.js';
 import { FilterError } from '../../asm/host/errors.js';
 import { explainFilter } from '../../asm/host/filter/explain.js';
+import type { CaptureQuery, PacketAnswer } from '../../proto/api.js';
 import { LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
+import { OptionsError, readTokenFile } from '../options.js';
 import { coverageText } from '../store/describe.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
 import { nowNs, parseTime, TimeError } from '../store/when.js';
@@ -11,16 +14,19 @@ import { countText, epochText, timeText } from './format.js';
 import { note, printLine } from './output.js';
 import { OutputFile } from './output_file.js';
 import { Progress } from './progress.js';
+import { type RemoteQuery, remotePackets, remoteSlice } from './query-remote.js';
 import { localSource, type QuerySource } from './query-source.js';
 import { threadsOf } from './scan/threads.js';
 
-const help = `Usage: ringtap query --store DIR[,DIR...] [--from T] [--to T] [-f EXPR] [-w OUT.pcapng] [--json]
+const help = `Usage: ringtap query --store DIR[,DIR...]|--url URL [--from T] [--to T] [-f EXPR] [-w OUT.pcapng] [--json]
                      [--limit N] [--after ID] [--explain]
 
 Lists the recorded packets of a time range that pass the filter, those still being written included.
 What the answer rests on (segments, losses, what is missing and why) follows on standard error.
 
   --store DIR         directories of a recorder, as given to it
+  --url URL           ask a gateway instead, for example http://127.0.0.1:8474
+  --token-file FILE   file with the token that gateway wants
   --from T, --to T    T is a time (2026-01-31T12:00:00.5Z, 1769860800.5), relative (-5m, now-2h)
                       or now; from is included, to is not. Without them everything
   -f, --filter EXPR   pcap filter, for example 'host 10.0.0.1 and tcp port 443'
@@ -36,6 +42,7 @@ What the answer rests on (segments, losses, what is missing and why) follows on 
 const OPTIONS = {
   store: { type: 'string' },
   url: { type: 'string' },
+  'token-file': { type: 'string' },
   from: { type: 'string' },
   to: { type: 'string' },
   filter: { type: 'string', short: 'f', default: '' },
@@ -154,6 +161,64 @@ function explain(filter: string): number {
   }
 }
 
+function line(packet: PacketAnswer, number: number): string {
+  const { ts, source, destination, protocol, wirelen, info } = packet;
+  const [seconds, nanoseconds] = ts.split('.') as [string, string];
+  const time = timeText(BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds));
+  return `${String(number).padStart(6)} ${time} ${source} → ${destination} ${protocol} ${wirelen} ${info}`;
+}
+
+/** Packets of a gateway's store. */
+async function listRemote(remote: RemoteQuery, json: boolean): Promise<void> {
+  const pages = remotePackets(remote);
+  for (let number = 0; ; ) {
+    const { value, done } = await pages.next();
+    if (done) {
+      if (value) note(`ringtap: coverage: ${JSON.stringify(value)}`);
+      return;
+    }
+    for (const packet of value)
+      printLine(json ? JSON.stringify({ number: ++number, ...packet }) : line(packet, ++number));
+  }
+}
+
+async function writeRemote(remote: RemoteQuery, path: string): Promise<void> {
+  const answer = remoteSlice(remote);
+  let piece = await answer.next(); // before the file is made: it may be wrong usage
+  const out = OutputFile.create(path, []);
+  try {
+    for (; !piece.done; piece = await answer.next()) out.write(piece.value);
+    out.commit();
+  } finally {
+    out.close();
+    await answer.return();
+  }
+}
+
+function tokenOf(file: string): string {
+  try {
+    return readTokenFile(file);
+  } catch (error) {
+    if (error instanceof OptionsError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+async function askRemote(url: string, values: Values, limit: number): Promise<number> {
+  if (values.store !== undefined) throw new UsageError('--store and --url exclude each other');
+  if (values.after !== undefined) throw new UsageError('--after is for --store only');
+  const file = values['token-file'];
+  const query: CaptureQuery = {
+    ...(values.from === undefined ? {} : { from: values.from }),
+    ...(values.to === undefined ? {} : { to: values.to }),
+    ...(values.filter ? { filter: values.filter } : {}),
+  };
+  const remote: RemoteQuery = { url, token: file === undefined ? undefined : tokenOf(file), query, limit };
+  if (values.write === undefined) await listRemote(remote, values.json ?? false);
+  else await writeRemote(remote, values.write);
+  return 0;
+}
+
 export const query: Command = {
   summary: 'find recorded packets by time and filter',
   help,
@@ -163,6 +228,7 @@ export const query: Command = {
     if (values.explain) return explain(values.filter);
     const asked = queryOf(values);
     const limit = values.limit === undefined ? undefined : wholeNumber(values.limit, '--limit', 0);
+    if (values.url !== undefined) return askRemote(values.url, values, limit ?? Number.POSITIVE_INFINITY);
     const source = await sourceOf(values);
     let progress: Progress | null = null;
     const options: ScanOptions = {
