@@ -10,12 +10,14 @@ import { segments } from './verify/segments.js';
 const help = `Usage: ringtap verify [--repair] [--json] DIR...
        ringtap verify --order [--order-bound NS] [--json] DIR|FILE...
 
-Looks at every block of every segment in DIR (the directories of --store, or single segments): headers,
-checksums, packet counts, order. Prints one line per file and a summary; the exit code is 1 when something
-is wrong. A segment that is being written is looked at, never touched.
+Looks at every block of every segment in DIR (the directories of --store, or single segments):
+headers, checksums, packet counts, order; and at the indexes beside them. Prints one line per
+segment, one per index that is wrong, and a summary; the exit code is 1 when something is wrong.
+A segment that is being written is looked at, never touched.
 
-  --repair   mend what a crash or a power cut left: every block whose write had completed stays, what is no
-             block is cut off or made padding, and kept beside the segment as STEM.damaged
+  --repair   mend what a crash or a power cut left: every block whose write had completed stays,
+             what is no block is cut off or made padding, and kept beside the segment as
+             STEM.damaged; indexes that are damaged or missing are made anew
   --order    look only whether the stamps of packets step back, in segments or any capture files
   --order-bound NS
              how far a stamp may lie behind the newest before it, in nanoseconds (0)
