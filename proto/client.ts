@@ -50,6 +50,13 @@ export interface PageOptions {
   cursor?: string;
 }
 
+export interface ExportOptions {
+  format?: ExportFormat;
+  limit?: number;
+  /** Goes on behind the packet of this id. */
+  after?: string;
+}
+
 export interface FlowPageOptions extends PageOptions {
   sort?: string;
   order?: 'asc' | 'desc';
@@ -75,7 +82,7 @@ export class Client {
     this.#json<PacketPage>('packets', {}, { ...query }, signal);
   packet = (id: string, signal?: AbortSignal) => this.#json<PacketDetail>('packet', { id }, {}, signal);
   packetTree = (id: string, signal?: AbortSignal) => this.#json<PacketTree>('packetTree', { id }, {}, signal);
-  exportPackets = (query: CaptureQuery & { format?: ExportFormat; limit?: number }, signal?: AbortSignal) =>
+  exportPackets = (query: CaptureQuery & ExportOptions & { bytes?: boolean }, signal?: AbortSignal) =>
     this.#body('exportPackets', {}, { ...query }, signal);
 
   flows = (query: CaptureQuery & FlowPageOptions, signal?: AbortSignal) =>
@@ -93,7 +100,7 @@ export class Client {
   timeline = (query: { from?: string; to?: string; bins?: number }, signal?: AbortSignal) =>
     this.#json<TimelineAnswer>('timeline', {}, { ...query }, signal);
   /** pcapng, as it is found; its last block's comment says what it covers. */
-  slice = (query: CaptureQuery & { limit?: number }, signal?: AbortSignal) =>
+  slice = (query: CaptureQuery & { limit?: number; after?: string }, signal?: AbortSignal) =>
     this.#body('slice', {}, { ...query }, signal);
 
   createQuery = (request: JobRequest, signal?: AbortSignal) =>

@@ -319,13 +319,28 @@ function claim(): u32 {
   return slots++;
 }
 
+/** Whole lines of 64 bytes. For so few, engines take longer to call memory.fill than to store. */
+@inline
+function clear(p: usize, bytes: usize): void {
+  for (const end = p + bytes; p < end; p += 64) {
+    store<u64>(p, 0);
+    store<u64>(p, 0, 8);
+    store<u64>(p, 0, 16);
+    store<u64>(p, 0, 24);
+    store<u64>(p, 0, 32);
+    store<u64>(p, 0, 40);
+    store<u64>(p, 0, 48);
+    store<u64>(p, 0, 56);
+  }
+}
+
 /** A new flow, from the sighting's source to its destination, or flipped. Sets `reverse`. */
 export function create(s: Sighting, parent: u32, flip: bool): u32 {
   const number = claim();
   const entry = entryAt(number);
   const more = moreAt(number);
-  memory.fill(changetype<usize>(entry), 0, 64);
-  memory.fill(changetype<usize>(more), 0, 256);
+  clear(changetype<usize>(entry), 64);
+  clear(changetype<usize>(more), 256);
   // The entry has no kind yet: growing the index leaves it out.
   if (++indexed * 2 > indexMask && indexMask + 1 < indexMax) indexGrow();
   if ((s.kind & 0xf00) == 0x400) entry.addrs = flip ? rotl<u64>(s.k0, 32) : s.k0;

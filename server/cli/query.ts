@@ -1,20 +1,19 @@
 /** `ringtap query`: packets of a store by time and filter, listed or written to a capture file. */
-
 import type { Engine } from '../../asm/host/engine.js';
 import { FilterError } from '../../asm/host/errors.js';
 import { explainFilter } from '../../asm/host/filter/explain.js';
-import type { CaptureQuery, PacketAnswer } from '../../proto/api.js';
 import { LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
-import { OptionsError, readTokenFile } from '../options.js';
+import { readTokenFile } from '../options.js';
 import { coverageText } from '../store/describe.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
 import { nowNs, parseTime, TimeError } from '../store/when.js';
 import { type Command, parse, UsageError, wholeNumber } from './command.js';
 import { countText, epochText, timeText } from './format.js';
+import { asUsage } from './gateway.js';
 import { note, printLine } from './output.js';
 import { OutputFile } from './output_file.js';
 import { Progress } from './progress.js';
-import { type RemoteQuery, remotePackets, remoteSlice } from './query-remote.js';
+import { remoteSource } from './query-remote.js';
 import { localSource, type QuerySource } from './query-source.js';
 import { threadsOf } from './scan/threads.js';
 
@@ -25,8 +24,8 @@ Lists the recorded packets of a time range that pass the filter, those still bei
 What the answer rests on (segments, losses, what is missing and why) follows on standard error.
 
   --store DIR         directories of a recorder, as given to it
-  --url URL           ask a gateway instead, for example http://127.0.0.1:8474
-  --token-file FILE   file with the token that gateway wants
+  --url URL           a gateway that has a store, instead of directories here
+  --token-file FILE   file with the gateway's token
   --from T, --to T    T is a time (2026-01-31T12:00:00.5Z, 1769860800.5), relative (-5m, now-2h)
                       or now; from is included, to is not. Without them everything
   -f, --filter EXPR   pcap filter, for example 'host 10.0.0.1 and tcp port 443'
@@ -73,9 +72,12 @@ function queryOf(values: Values): PacketQuery {
   return { range, filter: values.filter };
 }
 
-function sourceOf(values: Values): Promise<QuerySource> {
-  if (values.url !== undefined)
-    throw new UsageError('--url: this build asks directories only: use --store DIR');
+async function sourceOf(values: Values): Promise<QuerySource> {
+  if (values.url !== undefined) {
+    if (values.store !== undefined) throw new UsageError('--store and --url exclude each other');
+    const file = values['token-file'];
+    return remoteSource(values.url, file === undefined ? null : asUsage(() => readTokenFile(file)));
+  }
   if (values.store === undefined) throw new UsageError('--store DIR is missing');
   return localSource(values.store.split(',').filter(Boolean), threadsOf(values.threads));
 }
@@ -161,64 +163,6 @@ function explain(filter: string): number {
   }
 }
 
-function line(packet: PacketAnswer, number: number): string {
-  const { ts, source, destination, protocol, wirelen, info } = packet;
-  const [seconds, nanoseconds] = ts.split('.') as [string, string];
-  const time = timeText(BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds));
-  return `${String(number).padStart(6)} ${time} ${source} → ${destination} ${protocol} ${wirelen} ${info}`;
-}
-
-/** Packets of a gateway's store. */
-async function listRemote(remote: RemoteQuery, json: boolean): Promise<void> {
-  const pages = remotePackets(remote);
-  for (let number = 0; ; ) {
-    const { value, done } = await pages.next();
-    if (done) {
-      if (value) note(`ringtap: coverage: ${JSON.stringify(value)}`);
-      return;
-    }
-    for (const packet of value)
-      printLine(json ? JSON.stringify({ number: ++number, ...packet }) : line(packet, ++number));
-  }
-}
-
-async function writeRemote(remote: RemoteQuery, path: string): Promise<void> {
-  const answer = remoteSlice(remote);
-  let piece = await answer.next(); // before the file is made: it may be wrong usage
-  const out = OutputFile.create(path, []);
-  try {
-    for (; !piece.done; piece = await answer.next()) out.write(piece.value);
-    out.commit();
-  } finally {
-    out.close();
-    await answer.return();
-  }
-}
-
-function tokenOf(file: string): string {
-  try {
-    return readTokenFile(file);
-  } catch (error) {
-    if (error instanceof OptionsError) throw new UsageError(error.message);
-    throw error;
-  }
-}
-
-async function askRemote(url: string, values: Values, limit: number): Promise<number> {
-  if (values.store !== undefined) throw new UsageError('--store and --url exclude each other');
-  if (values.after !== undefined) throw new UsageError('--after is for --store only');
-  const file = values['token-file'];
-  const query: CaptureQuery = {
-    ...(values.from === undefined ? {} : { from: values.from }),
-    ...(values.to === undefined ? {} : { to: values.to }),
-    ...(values.filter ? { filter: values.filter } : {}),
-  };
-  const remote: RemoteQuery = { url, token: file === undefined ? undefined : tokenOf(file), query, limit };
-  if (values.write === undefined) await listRemote(remote, values.json ?? false);
-  else await writeRemote(remote, values.write);
-  return 0;
-}
-
 export const query: Command = {
   summary: 'find recorded packets by time and filter',
   help,
@@ -228,7 +172,6 @@ export const query: Command = {
     if (values.explain) return explain(values.filter);
     const asked = queryOf(values);
     const limit = values.limit === undefined ? undefined : wholeNumber(values.limit, '--limit', 0);
-    if (values.url !== undefined) return askRemote(values.url, values, limit ?? Number.POSITIVE_INFINITY);
     const source = await sourceOf(values);
     let progress: Progress | null = null;
     const options: ScanOptions = {

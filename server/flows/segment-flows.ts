@@ -9,6 +9,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Engine, type Flow, type PacketRows } from '../../asm/host/index.js';
 import type { Row } from '../formats/table.js';
+import { BLOCK_LOOK_BYTES, readBlockHeader } from '../store/block-header.js';
 import { BlockChain, readHead } from '../store/segment-file.js';
 import { rowOf } from './columns.js';
 import { KEY_FILTER } from './key-fields.js';
@@ -140,20 +141,31 @@ export class SegmentFlows {
     return from === to ? this.#next(sealed) : { source: best, from, to };
   }
 
-  /** Bytes are read into the engine's own memory. */
+  /** Block by block, so that damage costs the block it is in and no other. */
   #read({ source, from, to }: Next): void {
+    for (let at = from; at < to; ) {
+      const look = Buffer.alloc(BLOCK_LOOK_BYTES);
+      const header = readBlockHeader(look.subarray(0, readSync(source.fd, look, 0, look.length, at)));
+      const end = header ? Math.min(to, at + header.bytes) : to;
+      if (!this.#begun || this.#engine.error) this.#begin(source);
+      this.#feed(source, at, end);
+      if (this.#engine.error) this.damaged++;
+      at = end;
+    }
+  }
+
+  /** Bytes are read into the engine's own memory. */
+  #feed({ fd, stem }: Source, from: number, to: number): void {
     const engine = this.#engine;
-    if (!this.#begun || engine.error) this.#begin(source);
     for (let at = from; at < to && !engine.error; ) {
       const room = engine.room();
-      const length = readSync(source.fd, room, 0, Math.min(room.length, to - at), at);
+      const length = readSync(fd, room, 0, Math.min(room.length, to - at), at);
       if (length === 0) break; // it was cut off meanwhile
       // What lies at an address of this piece, or of the rest before it, lies in the file at that distance.
       const place = at - room.byteOffset - EPB_HEADER_BYTES;
-      engine.push(room.subarray(0, length), (rows) => this.#rows(rows, source.stem, place));
+      engine.push(room.subarray(0, length), (rows) => this.#rows(rows, stem, place));
       at += length;
     }
-    if (engine.error) this.damaged++;
   }
 
   #begin({ fd, head_bytes }: Source): void {

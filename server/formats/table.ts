@@ -64,11 +64,12 @@ async function* mapped<T>(rows: Rows, make: (group: Row[]) => T): AsyncGenerator
   }
 }
 
+// In UTC, but not said to be: of times "adjusted to UTC" DuckDB keeps microseconds only.
 const ELEMENTS: Record<CellType, Omit<SchemaElement, 'name'>> = {
   text: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
   count: { type: 'INT64' },
   port: { type: 'INT32' },
-  time: { type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'NANOS' } },
+  time: { type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'NANOS' } },
   interval: { type: 'INT64' },
 };
 

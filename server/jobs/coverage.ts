@@ -54,6 +54,28 @@ export function coverageAnswer(coverage: Coverage): CoverageAnswer {
   };
 }
 
+const nsOrNull = (text: string | null) => (text === null ? null : BigInt(text.replace('.', '')));
+
+/** What coverageAnswer() made into text. */
+export function readCoverage(answer: CoverageAnswer): Coverage {
+  return {
+    range: { fromNs: nsOrNull(answer.from), toNs: nsOrNull(answer.to) },
+    segments: answer.segments,
+    blocksPruned: answer.blocks_pruned,
+    blocksScanned: answer.blocks_scanned,
+    bytesScanned: answer.bytes_scanned,
+    ringDrops: answer.ring_drops,
+    poolDrops: answer.pool_drops,
+    storeDrops: answer.store_drops,
+    truncated: answer.truncated,
+    missing: answer.missing.map(({ from, to, ...part }) => ({
+      ...part,
+      range: { fromNs: nsOrNull(from), toNs: nsOrNull(to) },
+    })),
+    stopped: answer.stopped,
+  };
+}
+
 /** Whether two half-open ranges meet. */
 export function overlaps(a: TimeRange, b: TimeRange): boolean {
   const before = (end: bigint | null, start: bigint | null) => end !== null && start !== null && end <= start;

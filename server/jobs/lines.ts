@@ -22,6 +22,9 @@ export const PACKET_COLUMNS: readonly TableColumn[] = [
   { name: 'info', type: 'text' },
 ];
 
+/** Column of PACKET_COLUMNS that is there when asked for. */
+export const BYTES_COLUMN: TableColumn = { name: 'bytes', type: 'text' };
+
 export type PacketRow = PacketAnswer & Record<string, string | number>;
 
 export function packetRow(
@@ -36,10 +39,11 @@ export function packetRow(
 /** Described at a time: a group may be of many packets. */
 const ROWS_PER_STEP = 2000;
 
-/** Each group as rows, described by the decoding thread. */
+/** Each group as rows, described by the decoding thread; `withBytes` adds the captured bytes in hexadecimal. */
 export async function* packetRows(
   packets: Packets,
   decoder: Decoder,
+  withBytes = false,
 ): AsyncGenerator<PacketRow[], CoverageAnswer, void> {
   const session = await decoder.session().catch(async (error) => {
     await packets.return(emptyCoverage('cancelled'));
@@ -52,7 +56,10 @@ export async function* packetRows(
       for (let at = 0; at < value.length; at += ROWS_PER_STEP) {
         const hits = value.slice(at, at + ROWS_PER_STEP);
         const lines = await session.feed(hits, 'lines');
-        yield hits.map((hit, i) => packetRow(hit, lines[i] as PacketLine));
+        yield hits.map((hit, i) => ({
+          ...packetRow(hit, lines[i] as PacketLine),
+          ...(withBytes && { bytes: Buffer.from(hit.bytes).toString('hex') }),
+        }));
       }
     }
   } finally {

@@ -3,6 +3,8 @@
  * answer rests on is known at the end, in a comment of the last statistics block (and of the section itself
  * when no packet was found, so that an empty file explains itself).
  */
+
+import type { CoverageAnswer } from '../../proto/api.js';
 import { LINKTYPE_ETHERNET, OPT_IF_NAME, SNAPLEN_DEFAULT } from '../../proto/gen/constants.js';
 import {
   interfaceBlock,
@@ -14,8 +16,9 @@ import {
 } from '../formats/pcapng-writer.js';
 import { VERSION } from '../paths.js';
 import { coverageText, queryText } from '../store/describe.js';
-import type { PacketHit, SegmentInfo } from '../store/types.js';
+import type { Coverage, PacketHit, SegmentInfo } from '../store/types.js';
 import { nowNs } from '../store/when.js';
+import { coverageAnswer } from './coverage.js';
 import type { Query } from './query.js';
 import type { Packets } from './reader.js';
 
@@ -29,6 +32,12 @@ export function provenance(query: Query, who: string, when: Date): string[] {
     `asked by: ${who}`,
     `asked: ${when.toISOString()}`,
   ];
+}
+
+const MISSING_TOLD_MAX = 100;
+
+function shortened(coverage: Coverage): CoverageAnswer {
+  return coverageAnswer({ ...coverage, missing: coverage.missing.slice(0, MISSING_TOLD_MAX) });
 }
 
 /** Gives each (segment's interface, linktype) met a number in the file, and its description the first time. */
@@ -77,6 +86,7 @@ export async function* sliceStream(
 ): AsyncGenerator<Buffer, void, void> {
   const interfaces = new Interfaces(segments);
   let begun = false;
+  let packets_written = 0;
   try {
     for (;;) {
       const { done, value } = await packets.next();
@@ -84,11 +94,14 @@ export async function* sliceStream(
         const lines = coverageText(value);
         if (!begun) yield sectionBlock(`ringtap ${VERSION}`, [...comments, ...lines]);
         if (interfaces.count === 0) yield interfaceBlock(LINKTYPE_ETHERNET, SNAPLEN_DEFAULT, []);
-        yield statisticsBlock(0, value.range.toNs ?? nowNs(), lines);
+        // For programs; of a long list of missing parts only the lines above, as an option is 64 KiB at most.
+        const told = JSON.stringify({ packets: packets_written, coverage: shortened(value) });
+        yield statisticsBlock(0, value.range.toNs ?? nowNs(), [...lines, told]);
         return;
       }
       if (!begun) yield sectionBlock(`ringtap ${VERSION}`, comments);
       begun = true;
+      packets_written += value.length;
       if (value.length > 0) yield groupBytes(value, interfaces);
     }
   } finally {

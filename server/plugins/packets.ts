@@ -13,12 +13,13 @@ import type {
 import { CONTENT_TYPES, tableStream } from '../formats/table.js';
 import { type Archive, archiveOf } from '../jobs/archive.js';
 import { RequestError } from '../jobs/failure.js';
-import { PACKET_COLUMNS, packetRow, packetRows } from '../jobs/lines.js';
+import { BYTES_COLUMN, PACKET_COLUMNS, packetRow, packetRows } from '../jobs/lines.js';
 import { cursorText, type Query, readCursor, readQuery } from '../jobs/query.js';
 import type { Packets } from '../jobs/reader.js';
 import type { Limits } from '../limits.js';
 import type { PacketHit } from '../store/types.js';
 import {
+  after,
   coverageSchema,
   cursor,
   exportLimit,
@@ -38,6 +39,13 @@ import {
   whole,
 } from './schemas.js';
 import { abortSignal, sendStream } from './streams.js';
+
+interface ExportParameters extends CaptureQuery {
+  format: ExportFormat;
+  limit?: number;
+  after?: string;
+  bytes: boolean;
+}
 
 interface PageParameters extends CaptureQuery {
   limit?: number;
@@ -104,25 +112,33 @@ export function registerPackets(app: FastifyInstance, archive: Archive | null, l
     async (request) => packetTree(archiveOf(archive), request.params.id),
   );
 
-  app.get<{ Querystring: CaptureQuery & { format: ExportFormat; limit?: number } }>(
+  app.get<{ Querystring: ExportParameters }>(
     '/api/v1/exports/packets',
     {
       schema: {
         summary: 'The list of packets as NDJSON, CSV or Parquet, streamed',
         content: Object.values(CONTENT_TYPES),
-        querystring: parametersOf({ ...question, format, limit: exportLimit(limits) }),
+        querystring: parametersOf({
+          ...question,
+          format,
+          limit: exportLimit(limits),
+          after,
+          bytes: { type: 'boolean', default: false, description: 'the captured bytes too, hexadecimal' },
+        }),
         response: streamed,
       },
     },
     async (request, reply) => {
       const { reader, decoder } = archiveOf(archive);
-      const { format: wanted, limit = limits.export_rows, ...asked } = request.query;
+      const { format: wanted, limit = limits.export_rows, after: from, bytes, ...asked } = request.query;
       const packets = await reader.open(readQuery(asked), {
         caller: request.ip,
         limit,
         signal: abortSignal(reply),
+        ...(from !== undefined && { after: from }),
       });
-      const rows = tableStream(wanted, PACKET_COLUMNS, packetRows(packets, decoder));
+      const columns = bytes ? [...PACKET_COLUMNS, BYTES_COLUMN] : PACKET_COLUMNS;
+      const rows = tableStream(wanted, columns, packetRows(packets, decoder, bytes));
       return sendStream(request, reply, rows, {
         type: CONTENT_TYPES[wanted],
         filename: `packets.${wanted}`,
@@ -139,16 +155,16 @@ async function packetPage(
   caller: string,
   signal: AbortSignal,
 ): Promise<PacketPage> {
-  const { query, after } = pageOf(at, asked);
+  const { query, after: behind } = pageOf(at, asked);
   const packets = await archive.reader.open(query, {
     caller,
     limit,
     signal,
     timeout_ms: archive.limits.answer_timeout_ms,
-    ...(after !== null && { after }),
+    ...(behind !== null && { after: behind }),
   });
   const { rows, coverage } = await gathered(packets, archive);
-  const last = rows.at(-1)?.id ?? after;
+  const last = rows.at(-1)?.id ?? behind;
   const more = coverage.stopped !== null && last !== null;
   return { packets: rows, next: more ? cursorText(query, { after: last }) : null, coverage };
 }

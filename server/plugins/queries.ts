@@ -86,7 +86,7 @@ export function registerQueries(app: FastifyInstance, archive: Archive | null, l
 
   app.get<{ Params: { id: string } }>(
     '/api/v1/queries/:id',
-    { schema: { summary: 'A job', params: idParams, response: { 200: jobSchema, ...failures } } },
+    { schema: { summary: 'A job by its id', params: idParams, response: { 200: jobSchema, ...failures } } },
     async (request, reply) => {
       reply.header('cache-control', 'no-store');
       return archiveOf(archive).jobs.get(request.params.id).answer();

@@ -41,6 +41,11 @@ export const cursor = {
   maxLength: 8192,
   description: '`next` of the page before; without other parameters but limit',
 } as const;
+export const after = {
+  type: 'string',
+  maxLength: 512,
+  description: 'goes on behind the packet of this id',
+} as const;
 export const format = {
   type: 'string',
   enum: ['ndjson', 'csv', 'parquet'],

@@ -68,7 +68,7 @@ check('the views answer; numbers are numbers, limits are kept', async () => {
   const exact = await client.sql({ sql: 'SELECT * FROM range(10)', limit: 10 });
   assert.equal([exact.rows.length, exact.truncated], [10, false]);
   const odd = await client.sql({
-    sql: "SELECT NULL, 'x', 9007199254740993::BIGINT, 1.5, [1, 2], {'a': 1}, true",
+    sql: "SELECT NULL, 'x', 9007199254740993::BIGINT, 1.5::DOUBLE, [1, 2], {'a': 1}, true",
   });
   assert.equal(odd.rows, [[null, 'x', '9007199254740993', 1.5, [1, 2], { a: 1 }, true]]);
   await gateway.app.close();
@@ -146,7 +146,9 @@ check('nothing but reading the views is possible', async () => {
     assert.not.match(text, 'secret-canary', sql);
     assert.ok(!text.includes(before), sql);
     assert.ok(!text.includes(store), `${sql}: ${text}`);
-    const harmless = sql.includes('enable_logging(') || sql.includes('1)))');
+    // What DuckDB tells of itself, and of nothing else.
+    const harmless =
+      sql.includes('FROM enable_logging(') || sql === 'PRAGMA database_list' || sql.includes('1)))');
     if (!harmless) assert.ok(answer.error && [400, 422].includes(answer.error.status), `${sql}: ${text}`);
   }
   assert.not(existsSync(loot), 'nothing was written');

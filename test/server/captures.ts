@@ -87,7 +87,7 @@ export function conversation(
   add(tcp(client, server, mine, theirs, ACK));
   for (const [side, text] of script)
     for (let at = 0; at < text.length; at += segment_bytes) {
-      const data = Buffer.from(text.slice(at, at + segment_bytes));
+      const data = Buffer.from(text.slice(at, at + segment_bytes), 'latin1');
       if (side === '>') {
         add(tcp(client, server, mine, theirs, ACK, data));
         mine += data.length;

@@ -39,7 +39,8 @@ static Z_ringtap_instance_t engine;
 #define PCAP_NS 0xa1b23c4du
 
 // The linktypes of proto/dispatch.ts and one that has no decoder.
-static const uint32_t LINKTYPES[] = {1, 0, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 228, 229, 276, 147};
+static const uint32_t LINKTYPES[] = {1,   0,   9,   12,  14,  50,  51,  101, 104, 105, 108, 113, 127, 228, 229, 276,
+                                     147, 6,   10,  100, 107, 109, 117, 119, 123, 129, 163, 192, 226, 239, 258};
 
 // The filter of this input, given for every linktype that asks.
 static const uint8_t *filter;

@@ -4,6 +4,7 @@ import { parseFilter } from '../../../asm/host/filter/parser.js';
 import type { Insn } from '../../../asm/host/filter/program.js';
 import type { Bytes } from '../captures.js';
 import { FRAMES, join, Pcapng, pcap } from '../captures.js';
+import { LINKS } from '../links.js';
 import { VECTORS } from '../vectors.js';
 
 const ng = new Pcapng();
@@ -35,6 +36,11 @@ const SCAN = 16;
 const EXPORTS = 32;
 const BATCHES = 64;
 
+/** harness.c's LINKTYPES. */
+const HARNESS_LINKTYPES = [
+  1, 0, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 228, 229, 276, 147, 6, 10, 100, 107, 109, 117, 119, 123, 129, 163, 192, 226, 239, 258,
+]; // biome-ignore format: a table
+
 const FILTERS = [
   'tcp port 80 or udp portrange 1-1023',
   'vlan and ip6 net fd00::/16 and icmp6',
@@ -61,6 +67,10 @@ export function seeds(): Map<string, Uint8Array> {
     all.set(`packet-${i}`, join([ROWS | (i & 1 ? EXPORTS : 0), 0, 0], frame(bytes)));
     const network = bytes.subarray(14);
     all.set(`raw-${i}`, join([ROWS | BATCHES, 8, 0], frame(network)));
+  });
+  LINKS.forEach(({ bytes, linktype }, i) => {
+    const index = HARNESS_LINKTYPES.indexOf(linktype);
+    if (index >= 0) all.set(`link-${i}`, join([ROWS, index, 0], frame(bytes)));
   });
   all.set('packets', join([ROWS | EXPORTS, 0, 0], ...FRAMES.map(({ bytes }) => frame(bytes))));
   FILES.forEach((bytes, i) => {
