@@ -10,10 +10,10 @@ import { Progress, totalBytes } from './progress.js';
 
 const help = `Usage: ringtap import --store DIR [--again] FILE...
 
-Copies the packets of pcap and pcapng files (gzip is unpacked) into segments of the store and indexes
-them: every captured byte, times to the nanosecond, interfaces, comments and flags of packets. Of a
-damaged file, what comes before the damage is imported; the exit code is then 1. Blocks that are no
-packets (name resolution, decryption secrets) stay behind.
+Copies the packets of pcap and pcapng files (gzip is unpacked) into segments of the store and
+indexes them: every captured byte, times to the nanosecond, interfaces, comments and flags of
+packets. Of a damaged file, what comes before the damage is imported; the exit code is then 1.
+Blocks that are no packets (name resolution, decryption secrets) stay behind.
 
   --store DIR   the directory; it must exist
   --again       import a file that was imported before once more, instead of saying so

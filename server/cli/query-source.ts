@@ -1,6 +1,6 @@
 /** Where `ringtap query` gets its answers: a store's directories here, or a gateway elsewhere. */
 import { statSync } from 'node:fs';
-import { FilterError } from '../../asm/host/errors.js';
+import type { FilterError } from '../../asm/host/errors.js';
 import { openStore } from '../store/open.js';
 import { type SliceResult, sliceStore } from '../store/slice.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
@@ -24,8 +24,10 @@ async function* pointing<T, R>(
   try {
     return yield* answer;
   } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    throw new UsageError(`filter: ${error.message}\n  ${filter}\n  ${' '.repeat(error.position)}^`);
+    // By name: the command line's own copy of the class is another one (scripts/build.mjs bundles it).
+    const { name, message, position } = error as FilterError;
+    if (name !== 'FilterError') throw error;
+    throw new UsageError(`filter: ${message}\n  ${filter}\n  ${' '.repeat(position)}^`);
   }
 }
 

@@ -17,8 +17,8 @@ import { remoteSource } from './query-remote.js';
 import { localSource, type QuerySource } from './query-source.js';
 import { threadsOf } from './scan/threads.js';
 
-const help = `Usage: ringtap query --store DIR[,DIR...] [--from T] [--to T] [-f EXPR] [-w OUT.pcapng] [--json]
-                     [--limit N] [--after ID] [--explain]
+const help = `Usage: ringtap query --store DIR[,DIR...]|--url URL [--from T] [--to T] [-f EXPR]
+                     [-w OUT.pcapng] [--json] [--limit N] [--after ID] [--explain]
 
 Lists the recorded packets of a time range that pass the filter, those still being written included.
 What the answer rests on (segments, losses, what is missing and why) follows on standard error.

@@ -3,18 +3,21 @@ import { existsSync } from 'node:fs';
 import { type Command, Failure, parse, UsageError } from './command.js';
 import { printLine } from './output.js';
 import type { Check, Finding } from './verify/check.js';
+import { indexes } from './verify/indexes.js';
 import { order } from './verify/order.js';
 import { segments } from './verify/segments.js';
 
 const help = `Usage: ringtap verify [--repair] [--json] DIR...
        ringtap verify --order [--order-bound NS] [--json] DIR|FILE...
 
-Looks at every block of every segment in DIR (the directories of --store, or single segments): headers,
-checksums, packet counts, order. Prints one line per file and a summary; the exit code is 1 when something
-is wrong. A segment that is being written is looked at, never touched.
+Looks at every block of every segment in DIR (the directories of --store, or single segments):
+headers, checksums, packet counts, order; and at the indexes beside them. Prints one line per
+segment, one per index that is wrong, and a summary; the exit code is 1 when something is wrong.
+A segment that is being written is looked at, never touched.
 
-  --repair   mend what a crash or a power cut left: every block whose write had completed stays, what is no
-             block is cut off or made padding, and kept beside the segment as STEM.damaged
+  --repair   mend what a crash or a power cut left: every block whose write had completed stays,
+             what is no block is cut off or made padding, and kept beside the segment as
+             STEM.damaged; indexes that are damaged or missing are made anew
   --order    look only whether the stamps of packets step back, in segments or any capture files
   --order-bound NS
              how far a stamp may lie behind the newest before it, in nanoseconds (0)
@@ -54,7 +57,7 @@ export const verify: Command = {
       throw new UsageError('--order-bound: needs --order');
     const boundNs = boundOf(values['order-bound'] ?? '0');
     if (values.order && values.repair) throw new UsageError('--order cannot be repaired; drop --repair');
-    const checks: Check[] = [values.order ? order(boundNs) : segments];
+    const checks: Check[] = values.order ? [order(boundNs)] : [segments, indexes];
     const paths = positionals.flatMap((text) => (existsSync(text) ? [text] : text.split(',')));
     for (const path of paths)
       if (!existsSync(path)) throw new Failure(`${path}: no such file or directory; name what --store named`);

@@ -1,14 +1,20 @@
-/** `ringtap verify`: the index of every segment is there, whole and its own; --repair makes the others anew. */
+/**
+ * `ringtap verify`: every index is whole and its segment's own. Speaks only of those that are not; that one is not
+ * made yet is nothing wrong. --repair makes anew what is damaged, and what is missing.
+ */
 import { statSync, unlinkSync } from 'node:fs';
 import { checkIndexes, type IndexFinding, isMendable } from '../../store/index-check.js';
 import { openStore } from '../../store/open.js';
 import type { Check, Finding, VerifyOptions } from './check.js';
 
-function tell({ path, state, message }: IndexFinding, note = ''): Finding {
+const isWrong = ({ state }: IndexFinding): boolean => !['whole', 'missing', 'partial'].includes(state);
+
+function tell(finding: IndexFinding, note = ''): Finding {
+  const { path, state, message } = finding;
   return {
     check: 'indexes',
     path,
-    ok: state === 'whole',
+    ok: !isWrong(finding),
     message: `index: ${message}${note}`,
     details: { state },
   };
@@ -32,15 +38,22 @@ async function* run(paths: string[], { repair }: VerifyOptions): AsyncGenerator<
   const findings = [...checkIndexes(directories)];
   const wrong = findings.filter(isMendable);
   if (!repair || wrong.length === 0) {
-    yield* findings.map((finding) => tell(finding));
+    yield* findings.filter(isWrong).map((finding) => tell(finding));
     return;
   }
   const problems = await rebuild(directories, wrong);
   const mended = new Set(wrong.map(({ path }) => path));
   for (const finding of checkIndexes(directories))
-    yield tell(finding, mended.has(finding.path) ? '; made anew' : '');
+    if (isWrong(finding)) yield tell(finding);
+    else if (mended.has(finding.path) && finding.state === 'whole') yield tell(finding, '; made anew');
   for (const { path } of wrong.filter(({ state }) => state === 'orphan'))
-    yield { check: 'indexes', path, ok: true, message: 'index: of no segment, deleted' };
+    yield {
+      check: 'indexes',
+      path,
+      ok: true,
+      message: 'index: of no segment, deleted',
+      details: { state: 'orphan' },
+    };
   for (const problem of problems)
     yield { check: 'indexes', path: directories[0]!, ok: false, message: problem };
 }
