@@ -1,12 +1,16 @@
 /** `npm run bench -- NAME [--quick] [--json FILE]`: us and the peers, side by side in one run. */
 import { parseArgs } from 'node:util';
+import { capture } from './capture.js';
+import { disk } from './disk.js';
 import { filter } from './filter.js';
 import { flows } from './flows.js';
 import { type Benchmark, report } from './harness.js';
 import { kmod } from './kmod.js';
 import { parse } from './parse.js';
+import { queries } from './query.js';
+import { soakBenchmark } from './soak.js';
 
-const BENCHMARKS: Benchmark[] = [filter, flows, kmod, parse];
+const BENCHMARKS: Benchmark[] = [capture, disk, filter, flows, kmod, parse, queries, soakBenchmark];
 
 function usage(): string {
   const list = BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n');

@@ -104,16 +104,11 @@ static int __init rt_init(void)
 	err = rt_netdev_init();
 	if (err)
 		goto exit_sim;
-	err = rt_e1000_init();
+	err = rt_pci_init();
 	if (err)
 		goto exit_netdev;
-	err = rt_xl710vf_init();
-	if (err)
-		goto exit_e1000;
 	return 0;
 
-exit_e1000:
-	rt_e1000_exit();
 exit_netdev:
 	rt_netdev_exit();
 exit_sim:
@@ -125,8 +120,7 @@ exit_devices:
 
 static void __exit rt_exit(void)
 {
-	rt_xl710vf_exit();
-	rt_e1000_exit();
+	rt_pci_exit();
 	rt_netdev_exit();
 	rt_sim_destroy();
 	rt_devices_exit();

@@ -44,9 +44,8 @@ int rt_sim_create(void);
 void rt_sim_destroy(void);
 int rt_netdev_init(void);
 void rt_netdev_exit(void);
-int rt_e1000_init(void);
-void rt_e1000_exit(void);
-int rt_xl710vf_init(void);
-void rt_xl710vf_exit(void);
+/* All backends that own a PCI device (pci_ring.h). */
+int rt_pci_init(void);
+void rt_pci_exit(void);
 
 #endif

@@ -282,20 +282,9 @@ static const struct pci_device_id e1000_ids[] = {
 	{ 0 },
 };
 
-static struct pci_driver e1000_driver = {
+struct pci_driver rt_e1000_driver = {
 	.name = "ringtap",
 	.id_table = e1000_ids,
 	.probe = e1000_probe,
 	.remove = e1000_remove,
 };
-
-int rt_e1000_init(void)
-{
-	return rt_pci_given() ? pci_register_driver(&e1000_driver) : 0;
-}
-
-void rt_e1000_exit(void)
-{
-	if (rt_pci_given())
-		pci_unregister_driver(&e1000_driver);
-}

@@ -279,20 +279,9 @@ static const struct pci_device_id xl710vf_ids[] = {
 	{ 0 },
 };
 
-static struct pci_driver xl710vf_driver = {
+struct pci_driver rt_xl710vf_driver = {
 	.name = "ringtap-vf",
 	.id_table = xl710vf_ids,
 	.probe = xl710vf_probe,
 	.remove = xl710vf_remove,
 };
-
-int rt_xl710vf_init(void)
-{
-	return rt_pci_given() ? pci_register_driver(&xl710vf_driver) : 0;
-}
-
-void rt_xl710vf_exit(void)
-{
-	if (rt_pci_given())
-		pci_unregister_driver(&xl710vf_driver);
-}

@@ -9,12 +9,7 @@
 
 static char *rt_pci;
 module_param_named(pci, rt_pci, charp, 0444);
-MODULE_PARM_DESC(pci, "82574L, 82540EM or XL710 VF NICs to own: \"all\" or PCI addresses, comma separated");
-
-bool rt_pci_given(void)
-{
-	return rt_pci;
-}
+MODULE_PARM_DESC(pci, "82574L, 82540EM, 82576 VF or XL710 VF NICs to own: \"all\" or PCI addresses, comma separated");
 
 bool rt_pci_wanted(struct pci_dev *pdev)
 {
@@ -103,4 +98,30 @@ void rt_tail_return(struct rt_tail *tail, struct rt_device *dev, const struct rt
 		move(dev, write);
 	}
 	spin_unlock(&tail->lock);
+}
+
+static struct pci_driver *const rt_pci_drivers[] = { &rt_e1000_driver, &rt_xl710vf_driver, &rt_igbvf_driver };
+
+/* Without the parameter nothing is registered, so that no device is even looked at. */
+int rt_pci_init(void)
+{
+	u32 i;
+	int err = 0;
+
+	for (i = 0; rt_pci && i < ARRAY_SIZE(rt_pci_drivers) && !err; i++)
+		err = pci_register_driver(rt_pci_drivers[i]);
+	if (!err)
+		return 0;
+	/* The last one tried is not registered. */
+	for (i--; i; i--)
+		pci_unregister_driver(rt_pci_drivers[i - 1]);
+	return err;
+}
+
+void rt_pci_exit(void)
+{
+	u32 i;
+
+	for (i = ARRAY_SIZE(rt_pci_drivers); rt_pci && i; i--)
+		pci_unregister_driver(rt_pci_drivers[i - 1]);
 }

@@ -30,8 +30,11 @@ struct rt_tail {
 	u64 done[RINGTAP_SEGMENTS_MAX];	/* arrival number each segment has finished up to */
 };
 
-/* Whether the module parameter `pci` names the device, and whether it was given at all. */
-bool rt_pci_given(void);
+extern struct pci_driver rt_e1000_driver;
+extern struct pci_driver rt_xl710vf_driver;
+extern struct pci_driver rt_igbvf_driver;
+
+/* Whether the module parameter `pci` names the device. */
 bool rt_pci_wanted(struct pci_dev *pdev);
 /* Device managed memory: freed after remove, when the NIC is long stopped. */
 int rt_buffers_alloc(struct rt_buffers *buffers, struct device *d, u32 count);

@@ -25,15 +25,20 @@ const BUILD_PACKAGES = [
   'liburing-dev',
   'libwebsockets-dev',
   'libprotobuf-c-dev',
+  'libseccomp-dev',
   'protobuf-c-compiler',
+  'libxdp-dev',
+  'libbpf-dev',
 ];
 /** Independent judges and hosts for the tests. */
 const TEST_PACKAGES = [
   ...['tshark', 'tcpdump', 'iproute2', 'e2fsprogs', 'chromium'],
   // The kernel module's guest, and the checkers of its source and protocol.
   ...['qemu-system-x86', 'busybox-static', 'cpio', 'libelf1', 'sparse', 'spin'],
-  // The engine as plain C, for the example.
-  'wabt',
+  // DPDK, its virtual devices included: the probe's optional source.
+  'libdpdk-dev',
+  // The engine as plain C, for the example, and under AddressSanitizer.
+  ...['wabt', 'clang-14', 'libclang-rt-14-dev'],
 ];
 
 function fail(message) {

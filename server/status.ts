@@ -41,12 +41,16 @@ const LEDGER_COUNTS = [
   ['pool_blocks_free', 'poolBlocksFree'],
   ['pool_blocks', 'poolBlocks'],
   ['unrecorded', 'unrecorded'],
+  ['cutoff', 'cutoff'],
+  ['duplicates', 'duplicates'],
+  ['sliced_bytes', 'slicedBytes'],
 ] as const;
 /** Absent means the source cannot tell. */
 const LEDGER_OPTIONAL = [
   ['filtered', 'filtered'],
   ['ring_drops', 'ringDrops'],
   ['if_drops', 'ifDrops'],
+  ['ring_starved', 'ringStarved'],
 ] as const;
 
 const ledgerSchema = nullable({

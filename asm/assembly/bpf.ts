@@ -67,6 +67,7 @@ export function filterAdd(key: u32, count: u32): usize {
   slot.start = insns;
   slot.count = count;
   slot.call = 0;
+  slot.loops = 0;
   const at = INSNS_BASE + <usize>insns * offsetof<Insn>();
   insns += count;
   return at;
@@ -75,6 +76,17 @@ export function filterAdd(key: u32, count: u32): usize {
 /** From now on the function at `index` of the table runs the program; 0: the interpreter does. */
 export function filterCall(number: u32, index: u32): void {
   if (number < slots) slotAt(number).call = index;
+}
+
+/** Scans run the loops at `index` (pcap records) and after it (packet blocks) of the table; 0: none. */
+export function filterLoops(number: u32, index: u32): void {
+  if (number < slots) slotAt(number).loops = index;
+}
+
+/** Index of the first of a program's loops, 0 when it has none. */
+@inline
+export function loopsOf(number: u32): u32 {
+  return slotAt(number).loops;
 }
 
 @inline

@@ -58,6 +58,7 @@ let seed: u64 = 0;
 let hand: u32 = 0;
 let serial: u32 = 0;
 let exporting: bool = false;
+let forgetting: bool = false;
 let exported: u32 = 0;
 
 /** Whether the sighting last found or created runs from the responder to the originator. */
@@ -87,13 +88,15 @@ export function tableReset(): void {
   memory.fill(INDEX_BASE, 0, <usize>INDEX_MIN << 3);
 }
 
-export function tableExport(on: bool): void {
-  exporting = on;
+/** What becomes of flows that end: 0 they stay listed, 1 they are exported, 2 they are only counted. */
+export function tableKeep(way: u32): void {
+  exporting = way == 1;
+  forgetting = way == 2;
 }
 
 @inline
-export function isExporting(): bool {
-  return exporting;
+export function isFreeing(): bool {
+  return exporting || forgetting;
 }
 
 /** Flows in the table; entries to look through for them. */
@@ -116,11 +119,14 @@ export function exportClear(): void {
   exported = 0;
 }
 
-/** Grows memory to hold `end`, some steps ahead so that growing stays rare. */
+/** Pages to grow ahead: a call costs engines about a millisecond, whatever it adds. */
+const AHEAD_PAGES: i32 = 256;
+
+/** Grows memory to hold `end`, in large steps where they can be had. */
 function ensure(end: usize): bool {
   const pages = <i32>((end + 0xffff) >> 16);
   const missing = pages - memory.size();
-  return missing <= 0 || memory.grow(missing + 16) >= 0 || memory.grow(missing) >= 0;
+  return missing <= 0 || memory.grow(missing + AHEAD_PAGES) >= 0 || memory.grow(missing) >= 0;
 }
 
 @inline
@@ -169,9 +175,10 @@ function match(number: u32, s: Sighting): u32 {
   const kind = s.kind;
   if (entry.kind != kind) return 0;
   if ((kind & 0xf00) != 0x400) return match6(entry, moreAt(number), s);
-  if (entry.addrs == s.k0 && entry.ports == s.ports) return 1;
-  if (kind & KIND_ONE_WAY) return 0;
-  return entry.addrs == rotl<u64>(s.k0, 32) && entry.ports == rotl<u32>(s.ports, 16) ? 2 : 0;
+  // Which way a packet runs cannot be foretold: computed without a branch.
+  const along = u32(entry.addrs == s.k0) & u32(entry.ports == s.ports);
+  const back = u32(entry.addrs == rotl<u64>(s.k0, 32)) & u32(entry.ports == rotl<u32>(s.ports, 16));
+  return along | (select<u32>(0, back & ~along, (kind & KIND_ONE_WAY) != 0) << 1);
 }
 
 function match6(entry: FlowEntry, more: FlowMore, s: Sighting): u32 {
@@ -208,7 +215,10 @@ export function warmSlot(hash: u32): u64 {
 export function warmEntry(slot: u64, s: Sighting): u64 {
   if (!<u32>slot) return 0;
   const number = <u32>slot - 1;
-  return (s.kind & 0xff) == 6 ? entryAt(number).lastTs + moreAt(number).nextA : entryAt(number).lastTs;
+  let sum = entryAt(number).lastTs;
+  if ((s.kind & 0xff) == 6) sum += moreAt(number).nextA;
+  if ((s.kind & 0xf00) != 0x400) sum += moreAt(number).a0;
+  return sum;
 }
 
 /** Puts (hash, number) into the first free slot of its probe sequence. */
@@ -251,7 +261,7 @@ function indexRemove(hash: u32, number: u32): void {
 export function end(number: u32, reason: u32): void {
   moreAt(number).ended = <u8>reason;
   const entry = entryAt(number);
-  if (exporting) {
+  if (exporting || forgetting) {
     leave(number);
     entry.kind = 0;
     entry.hash = free;
@@ -269,6 +279,7 @@ function leave(number: u32): void {
   if (!(entry.kind & KIND_ENDED)) indexRemove(entry.hash, number);
   entry.kind &= <u16>~KIND_ENDED;
   live--;
+  if (forgetting) return;
   talkersAdd(entry, more);
   if (!exporting) return;
   const at = EXPORT_BASE + <usize>(exported++) * 320;
@@ -308,13 +319,28 @@ function claim(): u32 {
   return slots++;
 }
 
+/** Whole lines of 64 bytes. For so few, engines take longer to call memory.fill than to store. */
+@inline
+function clear(p: usize, bytes: usize): void {
+  for (const end = p + bytes; p < end; p += 64) {
+    store<u64>(p, 0);
+    store<u64>(p, 0, 8);
+    store<u64>(p, 0, 16);
+    store<u64>(p, 0, 24);
+    store<u64>(p, 0, 32);
+    store<u64>(p, 0, 40);
+    store<u64>(p, 0, 48);
+    store<u64>(p, 0, 56);
+  }
+}
+
 /** A new flow, from the sighting's source to its destination, or flipped. Sets `reverse`. */
 export function create(s: Sighting, parent: u32, flip: bool): u32 {
   const number = claim();
   const entry = entryAt(number);
   const more = moreAt(number);
-  memory.fill(changetype<usize>(entry), 0, 64);
-  memory.fill(changetype<usize>(more), 0, 256);
+  clear(changetype<usize>(entry), 64);
+  clear(changetype<usize>(more), 256);
   // The entry has no kind yet: growing the index leaves it out.
   if (++indexed * 2 > indexMask && indexMask + 1 < indexMax) indexGrow();
   if ((s.kind & 0xf00) == 0x400) entry.addrs = flip ? rotl<u64>(s.k0, 32) : s.k0;

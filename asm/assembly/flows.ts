@@ -16,7 +16,8 @@ import {
 import * as T from './flows-table';
 import { be16, be32 } from './cursor';
 import { distinctReset } from './distinct';
-import { ipAddrs, ipLength, ipVersion, quoted, SEEN_GTP, SEEN_VXLAN, seen, ts, vlans, wirelen } from './state';
+import { above, ipAddrs, ipLength, ipVersion, quoted, SEEN_GTP, SEEN_QUIC, SEEN_VXLAN, seen, ts, vlans, wirelen } from './state';
+import { countDatagram, countStream, isRepeated } from './tcpstream';
 import { FLIPPED, HISTORY_FLIP, note, tcpSegment } from './tcpstate';
 import { talkersReset } from './topk';
 
@@ -76,7 +77,7 @@ export function flowsIdle(tcp: u32, udp: u32, icmp: u32, other: u32): void {
   idleUdp = <i64>udp * 1000000000;
   idleIcmp = <i64>icmp * 1000000000;
   idleOther = <i64>other * 1000000000;
-  sweeping = T.isExporting() && (tcp | udp | icmp | other) != 0;
+  sweeping = T.isFreeing() && (tcp | udp | icmp | other) != 0;
 }
 
 @inline
@@ -127,6 +128,7 @@ function stage(kind: u32, ports: u32, payload: u32): Sighting {
   s.payload = payload;
   s.vlans = vlans;
   s.services = 0;
+  s.above = 0;
   s.before = seen;
   s.row = 0;
   s.parent = staged > packetStart ? <i32>staged - 1 : -1;
@@ -147,7 +149,13 @@ export function flowsPacketEnd(row: usize): void {
   if (staged == packetStart) return;
   const s = sightingAt(staged - 1);
   const protocol = s.kind & 0xff;
-  if (protocol == 6 || protocol == 17) s.services |= seen & ~s.before & SERVICES;
+  if (protocol == 6) {
+    s.above = above;
+    s.services |= ((seen & ~s.before) | above) & SERVICES;
+  } else if (protocol == 17) {
+    s.above = above;
+    s.services |= ((seen & ~s.before) | (above & SEEN_QUIC)) & SERVICES;
+  }
   s.row = <u32>row;
   packetStart = staged;
   if (staged >= limit) flowsFlush();
@@ -219,7 +227,7 @@ function begin(s: Sighting): u32 {
   const protocol = s.kind & 0xff;
   const ports = !(s.kind & T.KIND_FRAGMENT);
   if (ports && protocol == 6) totals.tcpConversations++;
-  if (ports && protocol == 17) totals.udpConversations++;
+  if (ports && (protocol == 17 || protocol == 136)) totals.udpConversations++;
   const flip = ports && flips(protocol, s);
   const number = T.create(s, parent, flip);
   if (flip) {
@@ -295,8 +303,13 @@ function count(entry: FlowEntry, more: FlowMore, b: u32, s: Sighting): void {
     const at = changetype<usize>(entry) + b;
     const flags = offsetof<FlowEntry>('flagsA');
     store<u8>(at, load<u8>(at, flags) | s.tcpFlags, flags);
+    const stream = s.above && !isRepeated(more, b, s);
     tcpSegment(entry, more, b, s);
-  } else bump(entry, more, 6 + b, s.payload);
+    if (stream) countStream(more, s);
+  } else {
+    bump(entry, more, 6 + b, s.payload);
+    if (s.above) countDatagram(more, b, s);
+  }
   if (s.services) more.services |= s.services;
   if (s.row) changetype<Row>(<usize>s.row).flow = entry.serial;
 }

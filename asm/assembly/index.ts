@@ -1,9 +1,9 @@
 // The module's ABI: exported functions over integers only, no imports. See ../README.md. Constants of
 // layout.ts and of the codes below are exported as globals, so a host reads them from the binary.
 
-import { filterAdd, filterCall, filterClear, filterWantsWay } from './bpf';
+import { filterAdd, filterCall, filterClear, filterLoops, filterWantsWay } from './bpf';
 import { ABI_VERSION, BT_SHB } from './constants';
-import { entryAt, exportClear, exportCount, exportRest, liveCount, moreAt, slotCount, tableExport } from './flows-table';
+import { entryAt, exportClear, exportCount, exportRest, liveCount, moreAt, slotCount, tableKeep } from './flows-table';
 import { flowsBatch, flowsFlush, flowsIdle, flowsInit, flowsReset } from './flows';
 import {
   Bucket,
@@ -31,6 +31,7 @@ import { answerAdd, answerBegin, answerOffset } from './topk';
 import { Tree, treeBegin, treeCount } from './tree';
 
 export { WAY_BASE } from './bpf';
+export { SUMS_BASE } from './scan';
 export {
   FOUND_BASE,
   STARTS_BASE,
@@ -276,11 +277,11 @@ export function flow_more(number: u32): usize {
 }
 
 /**
- * Before the first packet: whether flows that end are exported (else they are listed until their entry
- * is needed), after how many silent seconds a flow ends (0 never), and batches (see flows.ts).
+ * Before the first packet: whether flows that end are listed until their entry is needed (0), exported (1)
+ * or only counted (2), after how many silent seconds a flow ends (0 never), and batches (see flows.ts).
  */
 export function flow_options(exports: u32, tcp: u32, udp: u32, icmp: u32, other: u32, batch: u32): void {
-  tableExport(exports != 0);
+  tableKeep(exports);
   flowsIdle(tcp, udp, icmp, other);
   flowsBatch(batch);
 }
@@ -335,6 +336,11 @@ export function filter_restart(): void {
 /** The function at `index` of the exported table runs the program added as number `slot` (0: interpret). */
 export function filter_call(slot: u32, index: u32): void {
   filterCall(slot, index);
+}
+
+/** Scans run the loops at `index` (pcap) and `index` + 1 (packet blocks) around that program (0: none). */
+export function filter_loops(slot: u32, index: u32): void {
+  filterLoops(slot, index);
 }
 
 /** Address to write `count` instructions to, 0 when there is no room. */

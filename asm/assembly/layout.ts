@@ -68,6 +68,20 @@ export class Slot {
   count: u32;
   /** Index in the table of the function that runs it, 0: the interpreter. */
   call: u32;
+  /** Index of its loop over pcap records, followed by the one over packet blocks; 0: none. */
+  loops: u32;
+}
+
+/** What a loop over records added up. */
+@unmanaged
+export class Sums {
+  captured: u64;
+  original: u64;
+  packets: u32;
+  truncated: u32;
+  matched: u32;
+  /** Where the last record counted starts; 0 when none was. */
+  last: u32;
 }
 
 /** Classic BPF with wide jumps. */
@@ -151,7 +165,9 @@ export class Sighting {
   ack: u32;
   /** Protocols seen before this header. */
   before: u32;
-  _pad0: u64;
+  /** Of TCP and UDP: what the captured payload is, see `above` in state.ts. */
+  above: u32;
+  _pad0: u32;
   _pad1: u64;
   _pad2: u64;
 }
@@ -199,7 +215,7 @@ export class FlowMore {
   extentB: u32;
   ackedA: u32; // highest acknowledgment of what A sent
   ackedB: u32;
-  letters: u32; // HAVE_* of A, and of B 16 bits higher
+  letters: u32; // letters noted of A (bits 0 to 8), and of B 16 bits higher; 12 to 15 and 28 tcpstream.ts; 31 OPENED
   stateA: u8; // TCP_*, the state before in the upper half
   stateB: u8;
   holesA: u8;
@@ -307,5 +323,6 @@ export const TALKERS_BASE: usize = DISTINCT_BASE + (DISTINCT_KINDS << DISTINCT_B
 /** Two tables more than kinds: one for an answer, one for rebuilding. */
 export const TALKERS_BYTES: usize = TALKER_SLOTS * offsetof<Talker>();
 export const CARRY_BASE: usize = TALKERS_BASE + <usize>(TALKER_KINDS + 2) * TALKERS_BYTES;
-export const CHUNK_BASE: usize = CARRY_BASE + HELD_MAX + 64;
+/** Aligned, because the kernel copies a file twice as fast to whole cache lines. */
+export const CHUNK_BASE: usize = (CARRY_BASE + HELD_MAX + 64 + 0xfff) & ~0xfff;
 export const INDEX_BASE: usize = (CHUNK_BASE + CHUNK_MAX + 0xffff) & ~0xffff;

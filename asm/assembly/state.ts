@@ -20,14 +20,23 @@ export const SEEN_HTTP: u32 = 1 << 15;
 export const SEEN_TLS: u32 = 1 << 16;
 export const SEEN_QUIC: u32 = 1 << 17;
 
+// Bits of `above` beside SEEN_HTTP, SEEN_TLS and SEEN_QUIC, which say that a message or connection starts here.
+export const ABOVE_DATA: u32 = 1;
+/** Starts with four printable characters. */
+export const ABOVE_PRINTABLE: u32 = 2;
+/** With SEEN_HTTP: a status line. */
+export const ABOVE_RESPONSE: u32 = 4;
+
 /** Deepest nesting of headers followed, so that a packet of nothing but tunnels ends. */
-export const NEST_MAX: u32 = 32;
+export const NEST_MAX: u32 = 64;
 
 /** Protocols in this frame, each once however often it occurs. */
 export let seen: u32 = 0;
 /** Above 0 inside the packet an ICMP error quotes: counted as protocols, but no flow of its own. */
 export let quoted: u32 = 0;
 export let nest: u32 = 0;
+/** What TCP or UDP carries, 0 when that is nothing to tcpstream.ts, which counts it when the flow is known. */
+export let above: u32 = 0;
 /** Of the packet: time (nanoseconds), length on the wire. */
 export let ts: i64 = 0;
 export let wirelen: u32 = 0;
@@ -42,6 +51,7 @@ export const VLAN_PRESENT: u32 = 0x1000;
 export function begin(time: i64, length: u32): void {
   seen = 0;
   quoted = 0;
+  above = 0;
   nest = 0;
   ts = time;
   wirelen = length;
@@ -51,6 +61,31 @@ export function begin(time: i64, length: u32): void {
 @inline
 export function mark(bit: u32): void {
   seen |= bit;
+}
+
+/** `bit`: what starts in the payload of TCP or UDP; in a quoted packet it counts at once, as it has no connection. */
+export function announce(bit: u32): void {
+  if (quoted) seen |= bit & (SEEN_HTTP | SEEN_TLS | SEEN_QUIC);
+  else above |= bit;
+}
+
+/** TCP carries `size` captured bytes at p. */
+@inline
+export function carries(p: usize, size: usize): void {
+  if (size >= 4 && isPrintable(load<u32>(p))) above |= ABOVE_DATA | ABOVE_PRINTABLE;
+  else above |= ABOVE_DATA;
+}
+
+/** UDP carries what may go on with a connection of QUIC's. */
+@inline
+export function mayGoOn(): void {
+  above |= ABOVE_DATA;
+}
+
+/** All four bytes from 0x20 to 0x7e. */
+@inline
+function isPrintable(word: u32): bool {
+  return ((word | (word - 0x20202020) | (word + 0x01010101)) & 0x80808080) == 0;
 }
 
 @inline

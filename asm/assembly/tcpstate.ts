@@ -32,6 +32,8 @@ const SAW_SYN: u32 = 1;
 const SAW_SYN_ACK: u32 = 2;
 const SAW_HANDSHAKE: u32 = 4;
 export const SAW_CLOSE: u32 = 8;
+/** FlowMore.letters: SAW_HANDSHAKE again, in the line that every packet needs. */
+const OPENED: u32 = 1 << 31;
 /** The first packet came from the responder. */
 export const FLIPPED: u32 = 16;
 
@@ -81,7 +83,7 @@ export function tcpSegment(entry: FlowEntry, more: FlowMore, b: u32, s: Sighting
   if (flags & ACK) acknowledge(entry, base, b ^ 1, s);
   const end = s.seq + (flags & RST ? 0 : s.payload) + (flags & SYN ? 1 : 0) + (flags & FIN);
   sequence(entry, more, b, s, state, end);
-  if (flags & (SYN | FIN | RST) || state <= TCP_SYN_ACK_SENT || !(more.milestones & SAW_HANDSHAKE)) {
+  if (flags & (SYN | FIN | RST) || state <= TCP_SYN_ACK_SENT || !(more.letters & OPENED)) {
     handshake(more, b, s);
     nextState(base, b, s.payload, flags);
     close(more, s.ts);
@@ -326,6 +328,7 @@ function handshake(more: FlowMore, b: u32, s: Sighting): void {
   } else if (b == 0 && flags == ACK && done == (SAW_SYN | SAW_SYN_ACK)) {
     more.ackTs = s.ts;
     more.milestones |= <u8>SAW_HANDSHAKE;
+    more.letters |= OPENED;
   }
 }
 

@@ -2,7 +2,7 @@
  * Community ID v1: one text for a flow that different tools agree on, whichever direction they saw first.
  * https://github.com/corelight/community-id-spec
  */
-import { sha1 } from './sha1.js';
+import { digest, room, sha1 } from './sha1.js';
 
 export interface FlowTuple {
   ipProto: number;
@@ -24,17 +24,20 @@ export function communityId(tuple: FlowTuple, seed = 0): string {
   const order = compare(source, destination) || (ports ? ports[0] - ports[1] : 0);
   const swap = order > 0 && !tuple.oneWay;
   const size = source.length;
-  const message = new Uint8Array(4 + size * 2 + (ports ? 4 : 0));
-  const view = new DataView(message.buffer);
-  view.setUint16(0, seed);
-  message.set(swap ? destination : source, 2);
-  message.set(swap ? source : destination, 2 + size);
-  message[2 + size * 2] = ipProto;
-  if (ports) {
-    view.setUint16(4 + size * 2, ports[swap ? 1 : 0]);
-    view.setUint16(6 + size * 2, ports[swap ? 0 : 1]);
-  }
-  return `1:${base64(sha1(message))}`;
+  room[0] = seed >> 8;
+  room[1] = seed;
+  room.set(swap ? destination : source, 2);
+  room.set(swap ? source : destination, 2 + size);
+  let length = 2 + size * 2;
+  room[length++] = ipProto;
+  room[length++] = 0;
+  if (ports)
+    for (const port of swap ? [ports[1], ports[0]] : ports) {
+      room[length++] = port >> 8;
+      room[length++] = port;
+    }
+  sha1(length);
+  return `1:${base64(digest)}`;
 }
 
 function compare(a: Uint8Array, b: Uint8Array): number {
@@ -42,4 +45,15 @@ function compare(a: Uint8Array, b: Uint8Array): number {
   return 0;
 }
 
-const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Of 20 bytes: six groups of three and one of two. */
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < 20; i += 3) {
+    const group = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | (i < 18 ? bytes[i + 2]! : 0);
+    text += BASE64[group >> 18]! + BASE64[(group >> 12) & 63]! + BASE64[(group >> 6) & 63]!;
+    text += i < 18 ? BASE64[group & 63]! : '=';
+  }
+  return text;
+}

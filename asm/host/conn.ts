@@ -41,10 +41,10 @@ export function connState(
 /** HISTORY_* of the module, from 1 on. */
 const LETTERS = '^SHADFRTWIQ';
 
-/** TCP: twelve letters of five bits a word. UDP: who sent, the first sender first. */
+/** TCP: words of twelve letters of five bits, each as its low and high half. UDP: who sent, the first sender first. */
 export function historyText(
   proto: Flow['proto'],
-  words: readonly bigint[],
+  halves: readonly number[],
   flipped: boolean,
   counts: Counts,
 ): string {
@@ -54,10 +54,14 @@ export function historyText(
   }
   if (proto !== 'tcp') return '';
   let text = '';
-  for (const word of words)
-    for (let rest = word; rest; rest >>= 5n) {
-      const letter = LETTERS[(Number(rest & 15n) || 1) - 1]!;
-      text += rest & 16n ? letter.toLowerCase() : letter;
-    }
+  for (let i = 0; i < halves.length * 6; i++) {
+    const word = i < 12 ? 0 : 2;
+    const bit = (i % 12) * 5;
+    const [low, high] = [halves[word]!, halves[word + 1]!];
+    const code = (bit < 32 ? (low >>> bit) | (bit > 27 ? high << (32 - bit) : 0) : high >>> (bit - 32)) & 31;
+    if (!code) break;
+    const letter = LETTERS[(code & 15 || 1) - 1]!;
+    text += code & 16 ? letter.toLowerCase() : letter;
+  }
   return text;
 }

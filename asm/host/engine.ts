@@ -9,6 +9,7 @@ import { FilterSet } from './filter/set.js';
 import type { FlowsOptions } from './flows.js';
 import { FlowReader } from './flows.js';
 import { sha256 } from './ja4.js';
+import { HelloJoiner, stretch } from './joined-hello.js';
 import type { KeyFields } from './keyfields.js';
 import { readKeyFields } from './keyfields.js';
 import { captureFormat, streamError } from './messages.js';
@@ -42,6 +43,11 @@ export interface EngineOptions {
    * stay listed by flows() until their place is needed and are lost then, counted in flowsEvicted.
    */
   exportFlows?: boolean;
+  /**
+   * For counts only: flows that ended are neither listed, drained nor among the top talkers, which saves
+   * the time of keeping them. Default false.
+   */
+  forgetFlows?: boolean;
   /** A flow silent for longer ends; the next packet begins another. Default: never. */
   idleTimeouts?: IdleTimeouts;
   /** Seed of Community IDs, 16 bits. Default 0. */
@@ -81,6 +87,7 @@ export class Engine {
   readonly #flows: FlowReader;
   readonly #exporting: boolean;
   #ended: Flow[] = [];
+  #hellos = new HelloJoiner();
 
   private constructor(module: Module, seed: bigint, options: EngineOptions) {
     this.#flows = new FlowReader(module, seed, options.communityIdSeed ?? 0);
@@ -111,6 +118,7 @@ export class Engine {
   /** Starts a new stream, whose format shows in its first bytes. Totals, flows and series are kept. */
   begin(): void {
     this.#module.fn.stream_begin();
+    this.#hellos = new HelloJoiner();
   }
 
   /**
@@ -143,6 +151,7 @@ export class Engine {
     this.#module.fn.scan_only(scan ? 1 : 0);
     for (let at = 0; at < chunk.length; at += this.#chunkMax)
       this.#pushPiece(chunk.subarray(at, at + this.#chunkMax), onRows);
+    if (scan) this.#filter.settleLoops();
   }
 
   /** One chunk. The module stops when rows are full or a linktype needs its filter, and is resumed. */
@@ -192,6 +201,7 @@ export class Engine {
   reset(): void {
     this.#module.fn.reset();
     this.#ended = [];
+    this.#hellos = new HelloJoiner();
   }
 
   get error(): StreamError | null {
@@ -254,15 +264,24 @@ export class Engine {
    */
   drainFlows({ all = false } = {}): Flow[] {
     if (!this.#exporting) throw new EngineError('drainFlows needs an engine loaded with exportFlows: true');
-    const { fn } = this.#module;
     const flows = this.#ended;
     this.#ended = [];
-    const take = () => {
-      for (const flow of this.#flows.takeExports()) flows.push(flow);
-    };
-    take();
-    if (all) for (let from = 0; from < fn.flow_slots(); take()) from = fn.export_rest(from);
+    for (const flow of this.#flows.takeExports()) flows.push(flow);
+    if (all) for (const some of this.endFlows()) for (const flow of some) flows.push(flow);
     return flows;
+  }
+
+  /**
+   * Ends the flows in the table and hands them out about a thousand at a time, after those that ended
+   * before: memory stays bounded. Packets must not be pushed in between. Needs exportFlows.
+   */
+  *endFlows(): Generator<Flow[]> {
+    yield this.drainFlows();
+    const { fn } = this.#module;
+    for (let from = 0; from < fn.flow_slots(); ) {
+      from = fn.export_rest(from);
+      yield this.#flows.takeExports();
+    }
   }
 
   /** Who sent, received or carried most bytes since the last reset, ended flows included. */
@@ -329,6 +348,21 @@ export class Engine {
     return readKeyFields(nodes, frame, (text) => sha256(this.#module, text));
   }
 
+  /**
+   * As keyFields, of row i, and of the rows before it: a TLS ClientHello cut into TCP segments is put together,
+   * and the row that completes it has its SNI, ALPN and JA4. For that, rows of the flow must all be asked for,
+   * in order; unfinished hellos take at most 4.5 MB. begin() and reset() forget them.
+   */
+  streamKeyFields(rows: PacketRows, i: number): KeyFields {
+    const [linktype, bytes, wirelen] = [rows.linktype(i), rows.bytes(i), rows.wirelen(i)];
+    const decoded = this.#decode(linktype, bytes, wirelen);
+    const whole = this.#hellos.take(rows.flowId(i), bytes, decoded);
+    if (whole === bytes)
+      return readKeyFields(decoded.nodes, decoded.frame, (text) => sha256(this.#module, text));
+    stretch(whole, this.#decode(linktype, whole, whole.length));
+    return this.keyFields(linktype, whole);
+  }
+
   /** Node records and the bytes they speak of, of frames cut to CAPLEN_MAX. */
   #decode(linktype: number, bytes: Uint8Array, wirelen: number): { nodes: NodeRecord[]; frame: Uint8Array } {
     const captured = bytes.subarray(0, this.#module.constant('CAPLEN_MAX'));
@@ -364,7 +398,10 @@ function setFlowOptions(module: Module, options: EngineOptions): void {
         `${seconds} is no idle timeout: use whole seconds from 0 (never) to ${IDLE_MAX_SEC}`,
       );
   const batches = BATCHES[options.flowBatches ?? 'auto'];
-  module.fn.flow_options(options.exportFlows ? 1 : 0, tcp, udp, icmp, other, batches);
+  if (options.exportFlows && options.forgetFlows)
+    throw new EngineError('exportFlows and forgetFlows exclude each other');
+  const keep = options.exportFlows ? 1 : options.forgetFlows ? 2 : 0;
+  module.fn.flow_options(keep, tcp, udp, icmp, other, batches);
 }
 
 function randomSeed(): bigint {

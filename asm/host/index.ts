@@ -13,6 +13,7 @@ export type { Explanation, IndexCondition } from './filter/explain.js';
 export { explainFilter, indexConditionOf } from './filter/explain.js';
 export type { FlowsOptions } from './flows.js';
 export type { KeyFields } from './keyfields.js';
+export type { PacketOption } from './packet-options.js';
 export { PacketRows } from './rows.js';
 export { distinctOf, mergeSketches, mergeTopTalkers } from './talkers.js';
 export * from './types.js';

@@ -42,6 +42,7 @@ export interface ModuleExports {
   filter_add(key: number, count: number): number;
   filter_key(): number;
   filter_call(slot: number, index: number): void;
+  filter_loops(slot: number, index: number): void;
   scan_only(on: number): void;
   decode(linktype: number, caplen: number, wirelen: number): number;
   digest(length: number): void;
@@ -71,7 +72,7 @@ const FUNCTIONS = [
   'error_code', 'error_argument', 'error_offset_low', 'error_offset_high', 'format', 'row_count', 'totals',
   'flow_count', 'flow_slots', 'flow_entry', 'flow_more', 'flow_options', 'export_count', 'export_clear', 'export_rest',
   'talkers', 'talkers_error_low', 'talkers_error_high', 'filter_clear', 'filter_restart', 'filter_add', 'filter_key',
-  'filter_call', 'scan_only', 'decode', 'digest', 'blocks_begin', 'blocks_interface', 'blocks_range', 'blocks_scan',
+  'filter_call', 'filter_loops', 'scan_only', 'decode', 'digest', 'blocks_begin', 'blocks_interface', 'blocks_range', 'blocks_scan',
   'blocks_stop', 'blocks_key', 'blocks_found', 'blocks_packets', 'blocks_gather', 'blocks_truncated', 'index_init', 'index_begin', 'index_extent', 'index_opaque',
   'index_add', 'index_stop', 'index_packets', 'index_fill', 'index_pack',
 ] as const; // biome-ignore format: a list of names

@@ -4,7 +4,12 @@
  */
 import type { Description } from './describe.js';
 import type { Module } from './module.js';
+import type { PacketOption } from './packet-options.js';
+import { commentsOf, packetOptions } from './packet-options.js';
 import type { PacketLine } from './types.js';
+
+/** Formats from here on are pcapng's (ABI.md). */
+const FORMAT_PCAPNG = 16;
 
 export class PacketRows {
   readonly #module: Module;
@@ -87,6 +92,18 @@ export class PacketRows {
   bytes(i: number): Uint8Array {
     const start = this.#module.view.getUint32(this.#row(i) + this.#at.bytes, true);
     return this.#module.bytes.subarray(start, start + this.caplen(i));
+  }
+
+  /** Options of the packet's pcapng block, copies; none where the format or the block has none. */
+  options(i: number): PacketOption[] {
+    if (this.#module.fn.format() < FORMAT_PCAPNG) return [];
+    const start = this.#module.view.getUint32(this.#row(i) + this.#at.bytes, true);
+    return packetOptions(this.#module.bytes, start, this.caplen(i), this.#module.constant('INDEX_BASE'));
+  }
+
+  /** Texts of its comments. */
+  comments(i: number): string[] {
+    return commentsOf(this.options(i));
   }
 
   line(i: number): PacketLine {

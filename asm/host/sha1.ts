@@ -1,40 +1,53 @@
-/** SHA-1 (RFC 3174) of short messages, synchronous: for Community ID and flow names, not for security. */
+/**
+ * SHA-1 (RFC 3174) of short messages, synchronous: for Community ID and flow names, not for security. Two a
+ * flow, so it allocates nothing: the message is written into `room`, the digest is read from `digest`.
+ */
+
+const BLOCK_BYTES = 64;
+/** What fits one block beside the padding. */
+export const MESSAGE_BYTES_MAX = BLOCK_BYTES - 9;
 
 const WORDS = new Int32Array(80);
+const block = new Uint8Array(BLOCK_BYTES);
+const blockView = new DataView(block.buffer);
 
-/** The 20 bytes of the digest. */
-export function sha1(message: Uint8Array): Uint8Array {
-  const padded = new Uint8Array((message.length + 8 + 64) & ~63);
-  padded.set(message);
-  padded[message.length] = 0x80;
-  const view = new DataView(padded.buffer);
-  view.setUint32(padded.length - 4, message.length * 8);
-  const state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0);
-  for (let at = 0; at < padded.length; at += 64) block(state, view, at);
-  const digest = new DataView(new ArrayBuffer(20));
-  state.forEach((word, i) => {
-    digest.setInt32(i * 4, word);
-  });
-  return new Uint8Array(digest.buffer);
+/** Where the message goes. */
+export const room: Uint8Array = block;
+/** The 20 bytes of the last digest. */
+export const digest = new Uint8Array(20);
+export const digestView = new DataView(digest.buffer);
+
+/** Digests the first `length` bytes of `room`, at most MESSAGE_BYTES_MAX. */
+export function sha1(length: number): void {
+  if (length > MESSAGE_BYTES_MAX)
+    throw new RangeError(`a message of ${length} bytes, more than ${MESSAGE_BYTES_MAX}`);
+  block.fill(0, length);
+  block[length] = 0x80;
+  blockView.setUint32(BLOCK_BYTES - 4, length * 8);
+  const w = WORDS;
+  for (let i = 0; i < 16; i++) w[i] = blockView.getInt32(i * 4);
+  for (let i = 16; i < 80; i++) w[i] = rotate(w[i - 3]! ^ w[i - 8]! ^ w[i - 14]! ^ w[i - 16]!, 1);
+  let a = 0x67452301;
+  let b = 0xefcdab89 | 0;
+  let c = 0x98badcfe | 0;
+  let d = 0x10325476;
+  let e = 0xc3d2e1f0 | 0;
+  for (let i = 0; i < 80; i++) {
+    const next = (rotate(a, 5) + mixed(i, b, c, d) + e + w[i]!) | 0;
+    e = d;
+    d = c;
+    c = rotate(b, 30);
+    b = a;
+    a = next;
+  }
+  digestView.setInt32(0, a + 0x67452301);
+  digestView.setInt32(4, b + 0xefcdab89);
+  digestView.setInt32(8, c + 0x98badcfe);
+  digestView.setInt32(12, d + 0x10325476);
+  digestView.setInt32(16, e + 0xc3d2e1f0);
 }
 
 const rotate = (word: number, by: number): number => (word << by) | (word >>> (32 - by));
-
-function block(state: Int32Array, view: DataView, at: number): void {
-  const w = WORDS;
-  for (let i = 0; i < 16; i++) w[i] = view.getInt32(at + i * 4);
-  for (let i = 16; i < 80; i++) w[i] = rotate(w[i - 3]! ^ w[i - 8]! ^ w[i - 14]! ^ w[i - 16]!, 1);
-  let [a, b, c, d, e] = state as unknown as [number, number, number, number, number];
-  for (let i = 0; i < 80; i++) {
-    const next = (rotate(a, 5) + mixed(i, b, c, d) + e + w[i]!) | 0;
-    [e, d, c, b, a] = [d, c, rotate(b, 30), a, next];
-  }
-  state[0]! += a;
-  state[1]! += b;
-  state[2]! += c;
-  state[3]! += d;
-  state[4]! += e;
-}
 
 /** The round's function of b, c, d and its constant. */
 function mixed(i: number, b: number, c: number, d: number): number {

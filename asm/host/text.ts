@@ -11,22 +11,30 @@ export function etherText(bytes: Uint8Array): string {
 }
 
 export function ipv4Text(bytes: Uint8Array): string {
-  return bytes.join('.');
+  // The capture may have cut it.
+  return bytes.length === 4 ? `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` : bytes.join('.');
 }
 
 /** RFC 5952: lower case, the longest run of two or more zero groups (the first of equals) as `::`. */
 export function ipv6Text(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16));
   let best = -1;
   let bestLength = 1;
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (start + length < 8 && groups[start + length] === '0') length++;
+  for (let start = 0, length = 0; start < 8; start += length + 1) {
+    length = 0;
+    while (start + length < 8 && group(bytes, start + length) === 0) length++;
     if (length > bestLength) [best, bestLength] = [start, length];
   }
-  if (best < 0) return groups.join(':');
-  return `${groups.slice(0, best).join(':')}::${groups.slice(best + bestLength).join(':')}`;
+  let text = '';
+  for (let i = 0; i < 8; i++) {
+    if (i === best) {
+      text += '::';
+      i += bestLength - 1;
+    } else text += `${text === '' || text.endsWith(':') ? '' : ':'}${group(bytes, i).toString(16)}`;
+  }
+  return text;
 }
+
+const group = (bytes: Uint8Array, i: number): number => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!;
 
 /** Printable ASCII as it is, anything else as \\xNN. */
 export function asciiText(bytes: Uint8Array): string {

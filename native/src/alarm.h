@@ -2,7 +2,7 @@
 #ifndef RINGTAP_ALARM_H
 #define RINGTAP_ALARM_H
 
-enum alarm_id { ALARM_STORE, ALARM_SYNC, ALARM_INTERFACE, ALARM_RING, ALARM_POOL, ALARM_LEDGER, ALARM_COUNT };
+enum alarm_id { ALARM_STORE, ALARM_SYNC, ALARM_INTERFACE, ALARM_RING, ALARM_POOL, ALARM_LEDGER, ALARM_STARVED, ALARM_OVERSIZED, ALARM_COUNT };
 #define ALARM_BYTES 256
 
 void alarm_raise(enum alarm_id id, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

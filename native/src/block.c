@@ -11,7 +11,8 @@ void block_reset(struct block *b, uint64_t seq) {
   b->seq = seq;
   b->packets = b->wire_bytes = b->last_ts_ns = 0;
   b->first_ts_ns = UINT64_MAX;
-  b->rotate_after = b->last = false;
+  b->rotate_after = b->last = b->finalized = false;
+  atomic_store_explicit(&b->committed, 0, memory_order_relaxed);  // ours alone now
 }
 
 // isb_starttime and isb_endtime are two 32-bit halves, high first, whatever the byte order.
@@ -66,6 +67,9 @@ void block_seal(struct block *b, const struct block_counters *c, uint64_t now_ns
       .pool_drops = c->pool_drops,
       .block_bytes = b->length,
       .used_bytes = used,
+      .cutoff = c->cutoff,
+      .duplicates = c->duplicates,
+      .sliced_bytes = c->sliced_bytes,
   };
   write_isb(b, c, &h, now_ns);
 }

@@ -7,16 +7,31 @@
 
 #include "log.h"
 
+enum { REGISTERED_MAX = 64 };
+
+static int register_region(struct diskio *d, uint8_t *region, size_t region_bytes) {
+  struct iovec iov[REGISTERED_MAX];
+  unsigned count = 0;
+  d->region = region;
+  for (size_t at = 0; at < region_bytes; at += REGISTERED_BYTES_MAX) {
+    if (count == REGISTERED_MAX) return -E2BIG;
+    size_t left = region_bytes - at;
+    iov[count++] = (struct iovec){region + at, left < REGISTERED_BYTES_MAX ? left : REGISTERED_BYTES_MAX};
+  }
+  return io_uring_register_buffers(&d->ring, iov, count);
+}
+
 void diskio_init(struct diskio *d, void *region, size_t region_bytes) {
   memset(d, 0, sizeof *d);
   int rc = io_uring_queue_init(4, &d->ring, 0);
   d->uring = rc == 0;
   if (!d->uring) {
-    log_line("io_uring: not available: %s; writing with pwrite instead", strerror(-rc));
+    static bool told;  // drives are opened one after the other
+    if (!told) log_line("io_uring: not available: %s; writing with pwrite instead", strerror(-rc));
+    told = true;
     return;
   }
-  struct iovec iov = {.iov_base = region, .iov_len = region_bytes};
-  rc = io_uring_register_buffers(&d->ring, &iov, 1);
+  rc = register_region(d, region, region_bytes);
   d->registered = rc == 0;
   if (rc) log_verbose("io_uring: buffers not registered: %s; writing without", strerror(-rc));
 }
@@ -36,8 +51,9 @@ static ssize_t write_plain(struct diskio *d) {
 static int uring_start(struct diskio *d) {
   struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
   if (!sqe) return -EBUSY;
-  if (d->registered)
-    io_uring_prep_write_fixed(sqe, d->fd, d->data, (unsigned)d->bytes, d->offset, 0);
+  uint64_t at = (uint64_t)(d->data - d->region);
+  if (d->registered && at / REGISTERED_BYTES_MAX == (at + d->bytes - 1) / REGISTERED_BYTES_MAX)
+    io_uring_prep_write_fixed(sqe, d->fd, d->data, (unsigned)d->bytes, d->offset, (int)(at / REGISTERED_BYTES_MAX));
   else
     io_uring_prep_write(sqe, d->fd, d->data, (unsigned)d->bytes, d->offset);
   int rc;

@@ -9,10 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define REGISTERED_BYTES_MAX (1ull << 30)  // the kernel's limit for one
+
 struct diskio {
   struct io_uring ring;
   bool uring;       // else pwrite
-  bool registered;  // region is a registered buffer
+  bool registered;  // region is registered, as buffers of at most REGISTERED_BYTES_MAX
+  const uint8_t *region;
   ssize_t result;   // of the synchronous write
   int fd;
   const uint8_t *data;

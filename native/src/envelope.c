@@ -84,8 +84,12 @@ static void fill_ledger(Ringtap__Ledger *m, const struct ledger *l) {
   SET_KNOWN(m, filtered, FILTERED, a->filtered);
   SET_KNOWN(m, ring_drops, RING_DROPS, a->ring_drops);
   SET_KNOWN(m, if_drops, IF_DROPS, l->if_drops);
+  SET_KNOWN(m, ring_starved, RING_STARVED, a->ring_starved);
   m->pool_drops = a->pool_drops;
   m->unrecorded = a->unrecorded;
+  m->cutoff = a->cutoff;
+  m->duplicates = a->duplicates;
+  m->sliced_bytes = a->sliced_bytes;
   m->stored = a->stored;
   m->store_drops = a->store_drops;
   m->in_flight = l->in_flight;

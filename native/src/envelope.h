@@ -4,9 +4,8 @@
 #ifndef RINGTAP_ENVELOPE_H
 #define RINGTAP_ENVELOPE_H
 #include "ledger.h"
+#include "pcapng.h"
 #include "tap.h"
-
-#define RUN_ID_BYTES 16
 
 struct hello {
   uint8_t run_id[RUN_ID_BYTES];

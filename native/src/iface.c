@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "constants.h"
+#include "ledger.h"
+#include "nic.h"
 
 static void read_attributes(struct rtattr *a, int bytes, struct iface *out) {
   for (; RTA_OK(a, bytes); a = RTA_NEXT(a, bytes)) {
@@ -121,21 +123,55 @@ void iface_names(char *out, size_t bytes) {
   if (all) if_freenameindex(all);
 }
 
+// --- the list ---
+
+static void print_count(FILE *out, const char *key, uint32_t n, bool known) {
+  fprintf(out, known ? ",\"%s\":%u" : ",\"%s\":null", key, n);
+}
+
+static void print_text(FILE *out, const char *key, const char *text) {
+  char quoted[256];
+  if (text && text[0] && json_string(quoted, sizeof quoted, text))
+    fprintf(out, ",\"%s\":%s", key, quoted);
+  else
+    fprintf(out, ",\"%s\":null", key);
+}
+
+static void print_offload(FILE *out, const char *key, enum nic_offload o) {
+  fprintf(out, ",\"%s\":%s", key, o == NIC_UNTOLD ? "null" : o == NIC_ON ? "true" : "false");
+}
+
+static void list_one(FILE *out, const struct iface *info, bool standard) {
+  char name[2 * IF_NAMESIZE + 8], use[96] = "";
+  struct nic nic;
+  int linktype = iface_linktype(info->arphrd);
+  nic_query(info->name, info->index, &nic);
+  nic_in_use(info->name, use, sizeof use);
+  json_string(name, sizeof name, info->name);
+  fprintf(out, "{\"name\":%s,\"index\":%u,\"up\":%s,\"default\":%s", name, info->index, info->up ? "true" : "false",
+          standard ? "true" : "false");
+  print_count(out, "linktype", (uint32_t)linktype, linktype >= 0);
+  print_text(out, "driver", nic.driver);
+  print_count(out, "mtu", nic.mtu, nic.mtu > 0);
+  print_count(out, "queues", nic.queues, true);
+  print_offload(out, "gro", nic.gro);
+  print_offload(out, "lro", nic.lro);
+  print_offload(out, "rxvlan", nic.rx_vlan);
+  print_text(out, "xdp", nic_xdp_name(nic.xdp));
+  print_count(out, "xdp_program", nic.xdp_program, nic.xdp_program > 0);
+  print_text(out, "in_use", use);
+  fprintf(out, "}\n");
+}
+
 int iface_list(FILE *out) {
-  char standard[IF_NAMESIZE] = "";
-  iface_default(standard);
+  char standard[IF_NAMESIZE];
+  if (!iface_default(standard)) standard[0] = 0;
   struct if_nameindex *all = if_nameindex();
   if (!all) return -errno;
   for (struct if_nameindex *i = all; i->if_index; i++) {
     struct iface info;
     if (iface_query(i->if_name, 0, &info)) continue;
-    int linktype = iface_linktype(info.arphrd);
-    fprintf(out, "{\"name\":\"%s\",\"index\":%u,\"up\":%s,\"default\":%s,\"linktype\":", info.name, info.index,
-            info.up ? "true" : "false", strcmp(info.name, standard) ? "false" : "true");
-    if (linktype < 0)
-      fprintf(out, "null}\n");
-    else
-      fprintf(out, "%d}\n", linktype);
+    list_one(out, &info, !strcmp(info.name, standard));
   }
   if_freenameindex(all);
   return 0;

@@ -23,6 +23,8 @@ int iface_linktype(uint16_t arphrd);
 bool iface_default(char name[IF_NAMESIZE]);
 // "eth0, lo" into `out`, for error lines.
 void iface_names(char *out, size_t bytes);
-// One JSON line for each interface.
+// One JSON line for each interface: name, index, up, default, linktype, driver, mtu, queues (receiving), gro, lro,
+// rxvlan (offloads), xdp ("generic", "native", "zerocopy": the best AF_XDP mode of the driver), xdp_program (id of
+// the one attached), in_use (why the machine itself needs what arrives there). null: not told, or none.
 int iface_list(FILE *out);
 #endif

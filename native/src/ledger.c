@@ -14,8 +14,9 @@ void ledger_balance(struct ledger *l) {
   int64_t in_ring = (int64_t)(a->received - known(a->ring_drops) - a->walked);
   int64_t in_blocks = (int64_t)(a->appended - a->stored - a->store_drops);
   l->in_flight = l->final ? 0 : at_least_0(in_ring) + at_least_0(in_blocks);
-  l->unaccounted = (int64_t)(a->received - known(a->filtered) - known(a->ring_drops) - a->unrecorded - a->pool_drops -
-                             a->stored - a->store_drops - l->in_flight);
+  uint64_t removed = known(a->filtered) + a->cutoff + a->duplicates + a->unrecorded;
+  uint64_t lost = known(a->ring_drops) + a->pool_drops + a->store_drops;
+  l->unaccounted = (int64_t)(a->received - removed - lost - a->stored - l->in_flight);
   int64_t pending = (int64_t)(a->offered - a->sampled_out - a->sent - a->uplink_drops);
   l->uplink_pending = l->final ? 0 : at_least_0(pending);
   l->uplink_unaccounted = pending - (int64_t)l->uplink_pending;
@@ -94,7 +95,9 @@ static void print_counts(struct text *t, const struct ledger *l) {
               {"received_bytes", a->wire_bytes}, {"stored_bytes", l->stored_bytes}, {"offered", a->offered},
               {"sent", a->sent},              {"sampled_out", a->sampled_out}, {"uplink_drops", a->uplink_drops},
               {"uplink_pending", l->uplink_pending}, {"segments", l->segments}, {"pool_blocks_free", l->pool_free},
-              {"pool_blocks", l->pool_blocks}};
+              {"pool_blocks", l->pool_blocks}, {"cutoff", a->cutoff},       {"duplicates", a->duplicates},
+              {"sliced_bytes", a->sliced_bytes}, {"ring_starved", a->ring_starved},
+              {"expired_segments", l->expired_segments}, {"expired_bytes", l->expired_bytes}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) print_count(t, rows[i].key, rows[i].n);
   print(t, ",\"unaccounted\":%" PRId64, l->unaccounted);
 }

@@ -11,13 +11,16 @@
 
 #define LEDGER_UNKNOWN UINT64_MAX
 
-// What the capture thread knows at one moment. The later stages' counters are read right then, so they
+// What capture knows at one moment. The later stages' counters are read right then, so they
 // never run ahead of its own.
 struct accounts {
   uint64_t ts_ns;
   uint64_t received, ring_drops;  // told by the source; drops may be LEDGER_UNKNOWN
+  uint64_t ring_starved;          // told by the source, may be LEDGER_UNKNOWN; no packets of its own
   uint64_t walked;                // taken from the source
   uint64_t filtered;              // LEDGER_UNKNOWN when the kernel filters
+  uint64_t cutoff, duplicates;    // removed by shaping (shape.h)
+  uint64_t sliced_bytes;          // cut off packets that were kept
   uint64_t unrecorded;            // nobody asked to record them: no output, or past --count
   uint64_t pool_drops;
   uint64_t appended;              // copied into blocks
@@ -34,6 +37,7 @@ struct ledger {
   int64_t uplink_unaccounted;
   uint64_t if_drops;  // LEDGER_UNKNOWN without a network interface
   uint64_t stored_bytes, segments;
+  uint64_t expired_bytes, expired_segments;  // deleted by retention
   uint64_t pool_free, pool_blocks;
   bool final;
   char segment[PATH_MAX];

@@ -14,8 +14,10 @@
 #include "config.h"
 #include "constants.h"
 #include "pcapng.h"
+#include "shape_dedup.h"
+#include "source_select.h"
 
-enum kind { TEXT, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32 };
+enum kind { TEXT, WINDOW, FLAG, COUNT, BYTES, SECONDS, SPEED, RING, FILTER, U32, AGE, FLOOR, SECCOMP };
 
 struct spec {
   const char *name;
@@ -31,18 +33,31 @@ struct spec {
 static const struct spec specs[] = {
     {"interface", 'i', TEXT, AT(interface), 0, "NAME", "capture on this interface (default: the default route's)"},
     {"write", 'w', TEXT, AT(write_path), 0, "FILE", "write pcapng to FILE, - for stdout"},
-    {"store", 0, TEXT, AT(store), 0, "DIR", "write segments into DIR"},
+    {"store", 0, TEXT, AT(store), 0, "DIR[,DIR]", "write segments, striped over the drives; null: nowhere"},
+    {"retain-bytes", 0, BYTES, AT(retain.bytes), 1, "BYTES", "delete the oldest segments beyond that size"},
+    {"retain-age", 0, AGE, AT(retain.age_ns), 0, "AGE", "delete segments older than 90, 10m, 12h or 7d"},
+    {"free-floor", 0, FLOOR, AT(retain), 0, "SIZE", "keep SIZE or N% of the drive free (5%, at most 4G)"},
     {"snaplen", 's', U32, AT(snaplen), 0, "N", "bytes kept of each packet (262144)"},
     {"filter", 'f', FILTER, AT(filter), 0, "EXPR", "capture filter, as trailing words too; see pcap-filter(7)"},
+    {"slice", 0, TEXT, AT(slice), 0, "RULES", "cut packets by rules, such as tls=handshake,udp/53=full,tcp=96; below"},
+    {"flow-cutoff", 0, BYTES, AT(flow_cutoff_bytes), 1, "BYTES", "only the first payload bytes of each flow, 0: all (0)"},
+    {"dedup", 0, WINDOW, AT(dedup), 0, "[=WINDOW]", "drop frames seen a moment ago: 5ms, 1000p, 5ms,routed (5ms)"},
     {"count", 'c', COUNT, AT(count), 0, "N", "end after N recorded packets"},
     {"rotate-size", 'C', BYTES, AT(rotate_bytes), 1000000, "N", "new file after N million bytes (K, M, G: 1024s)"},
     {"rotate-seconds", 'G', SECONDS, AT(rotate_ns), 0, "S", "new file after S seconds"},
     {"keep-files", 'W', COUNT, AT(keep_files), 0, "N", "keep the last N files of this run"},
     {"ring-size", 'B', BYTES, AT(ring_bytes), 1024, "KIB", "kernel ring buffer (65536)"},
-    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, kmod, file or synth"},
+    {"ring", 0, RING, AT(ring), 0, "KIND", "afpacket, afxdp, dpdk, kmod, file, synth or auto"},
+    {"xdp-mode", 0, TEXT, AT(xdp_mode), 0, "MODE", "of afxdp: auto, zerocopy, native or generic (auto)"},
+    {"queues", 0, TEXT, AT(queues), 0, "LIST", "of afxdp: all, or numbers such as 0,2 (all)"},
+    {"dpdk-args", 0, TEXT, AT(dpdk_args), 0, "ARGS", "of dpdk: arguments of the EAL"},
+    {"workers", 0, COUNT, AT(workers), 0, "N", "threads that copy packets, in order, from one queue (1)"},
+    {"fanout", 0, COUNT, AT(fanout), 0, "N", "kernel rings, merged by time; --ring=afpacket (1)"},
+    {"fanout-mode", 0, TEXT, AT(fanout_mode), 0, "MODE", "what spreads packets over them: hash, lb, cpu, rnd or qm (hash)"},
+    {"cpus", 0, TEXT, AT(cpus), 0, "LIST", "CPUs of workers, writer, others, in this order (not pinned)"},
     {"read", 'r', TEXT, AT(read_path), 0, "FILE", "replay pcap or pcapng, - for stdin; implies --ring=file"},
     {"speed", 0, SPEED, AT(speed), 0, "X", "replay at X times the recorded speed, 0: at once (0)"},
-    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,clock=fixed"},
+    {"synth", 0, TEXT, AT(synth), 0, "SPEC", "seed=1,pps=1000,size=64-1514|mix,flows=100,count=N,ready=N,clock=fixed"},
     {"block-size", 0, BYTES, AT(block_bytes), 1, "BYTES", "recorder block, a multiple of 4096 (4M)"},
     {"pool-blocks", 0, COUNT, AT(pool_blocks), 0, "N", "recorder blocks in memory (16)"},
     {"flush-interval", 0, SECONDS, AT(flush_ns), 0, "S", "write a block at least every S seconds (1)"},
@@ -53,6 +68,8 @@ static const struct spec specs[] = {
     {"uplink-pps", 0, U32, AT(uplink_pps), 0, "N", "packets/s on the uplink, the rest sampled out (100000)"},
     {"stats", 0, TEXT, AT(stats_path), 0, "FILE", "ledger lines go to FILE instead of stderr"},
     {"stats-interval", 0, SECONDS, AT(stats_ns), 0, "S", "seconds between ledger lines, 0: only the last (1)"},
+    {"user", 0, TEXT, AT(user), 0, "NAME", "go on as this user once the source is open"},
+    {"seccomp", 0, SECCOMP, AT(seccomp), 0, "MODE", "on, off or log: allow only the system calls it needs"},
     {"config", 0, TEXT, AT(config_path), 0, "FILE", "read `long-name=value` lines first"},
     {"list-interfaces", 'D', FLAG, AT(list_interfaces), 0, NULL, "print interfaces as JSON lines"},
     {"check", 0, FLAG, AT(check), 0, NULL, "only try source, filter and output; one JSON line"},
@@ -70,9 +87,14 @@ void options_help(void) {
     char left[64];
     const struct spec *s = &specs[i];
     snprintf(left, sizeof left, "%s%c%s--%s%s%s", s->letter ? "-" : " ", s->letter ? s->letter : ' ',
-             s->letter ? ", " : "  ", s->name, s->value ? " " : "", s->value ? s->value : "");
+             s->letter ? ", " : "  ", s->name, s->value && *s->value != '[' ? " " : "", s->value ? s->value : "");
     printf("  %-26s %s\n", left, s->help);
   }
+  printf("\nRules of --slice: MATCH=KEEP[,MATCH=KEEP...]; the first that matches decides, without one a packet stays whole.\n"
+         "  MATCH  any, ip, ip6, arp, icmp, tls, tcp, udp or sctp; tcp/PORTS, udp/PORTS, sctp/PORTS or port PORTS (N, N-M)\n"
+         "  KEEP   full, BYTES of the frame, headers, headers+BYTES of payload; of tls also handshake\n"
+         "TCP packets with SYN, FIN or RST pass a --flow-cutoff. --dedup=...,routed ignores MAC addresses, TTL and IPv4\n"
+         "header checksum. What is removed is counted: cutoff, duplicates, sliced_bytes.\n");
   printf("\nExit: 0 done, 1 failed, 2 wrong usage. SIGHUP starts a new file where there are several; SIGUSR1 prints a\n"
          "ledger line now; SIGINT or SIGTERM flush and end.\n");
 }
@@ -80,7 +102,10 @@ void options_help(void) {
 static int bad(const struct spec *s, const char *value, struct failure *f) {
   static const char *const wants[] = {[COUNT] = "a whole number", [U32] = "a whole number below 2^32",
                                       [BYTES] = "a size such as 64, 512K, 4M or 1G", [SECONDS] = "seconds such as 0.5",
-                                      [SPEED] = "a number such as 1, 2.5 or 0"};
+                                      [SPEED] = "a number such as 1, 2.5 or 0",
+                                      [AGE] = "an age such as 90, 10m, 12h or 7d",
+                                      [FLOOR] = "a size such as 4G or a share such as 5%",
+                                      [SECCOMP] = "on, off or log"};
   return fail(f, 0, "--%s: \"%s\" is not %s", s->name, value, wants[s->kind]);
 }
 
@@ -110,13 +135,37 @@ static bool parse_real(const char *text, double max, double *out) {
   return !*end && isfinite(*out) && *out >= 0 && *out <= max;
 }
 
+static bool parse_age(const char *text, uint64_t *out) {
+  static const struct {
+    char suffix;
+    uint64_t seconds;
+  } units[] = {{0, 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+  char *end;
+  uint64_t n;
+  if (!parse_whole(text, &n, &end) || (*end && end[1])) return false;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+    if (units[i].suffix == *end) return !__builtin_mul_overflow(n, units[i].seconds * NS_PER_S, out);
+  return false;
+}
+
+static bool parse_floor(const char *text, struct retention_limits *out) {
+  char number[32];
+  size_t n = strlen(text);
+  double percent;
+  if (!n || text[n - 1] != '%') {
+    out->floor_percent = 0;
+    return parse_bytes(text, 1, &out->floor_bytes);
+  }
+  if (n >= sizeof number) return false;
+  snprintf(number, sizeof number, "%.*s", (int)n - 1, text);
+  if (!parse_real(number, 90, &percent)) return false;
+  out->floor_percent = percent;
+  out->floor_bytes = 0;
+  return true;
+}
+
 static int set_ring(struct options *o, const char *value, struct failure *f) {
-  static const char *const later[] = {"afxdp", "dpdk"};
-  for (int i = 0; i < 2; i++)
-    if (!strcmp(value, later[i]))
-      return fail(f, 0, "--ring=%s: not built in yet; use afpacket, kmod, file or synth", value);
-  if (strcmp(value, "afpacket") && strcmp(value, "kmod") && strcmp(value, "file") && strcmp(value, "synth"))
-    return fail(f, 0, "--ring=%s: unknown; use afpacket, kmod, file or synth", value);
+  if (!source_exists(value)) return fail(f, 0, "--ring=%s: unknown; use %s", value, source_names);
   o->ring = value;
   return 0;
 }
@@ -137,6 +186,9 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
     case TEXT:
       if (!*value) return fail(f, 0, "--%s: needs a value", s->name);
       *(const char **)field = value;
+      return 0;
+    case WINDOW:
+      *(const char **)field = value && *value ? value : DEDUP_WINDOW_DEFAULT;
       return 0;
     case FLAG:
       if (value && *value && strcmp(value, "true") && strcmp(value, "false")) return fail(f, 0, "--%s: takes no value", s->name);
@@ -161,6 +213,13 @@ static int set(struct options *o, const struct spec *s, const char *value, struc
       return parse_real(value, 1e6, (double *)field) ? 0 : bad(s, value, f);
     case RING:
       return set_ring(o, value, f);
+    case AGE:
+      return parse_age(value, (uint64_t *)field) ? 0 : bad(s, value, f);
+    case FLOOR:
+      return parse_floor(value, (struct retention_limits *)field) ? 0 : bad(s, value, f);
+    case SECCOMP:
+      *(const char **)field = value;
+      return !strcmp(value, "on") || !strcmp(value, "off") || !strcmp(value, "log") ? 0 : bad(s, value, f);
     case FILTER:
       o->filter[0] = 0;
       return append_filter(o, value, f);
@@ -174,6 +233,15 @@ int options_set(struct options *o, const char *name, const char *value, struct f
   return fail(f, 0, "--%s: unknown option; see ringtapd --help", name);
 }
 
+const char *options_name(size_t index, const char **sample) {
+  static const char *const samples[] = {[TEXT] = "text", [COUNT] = "20", [BYTES] = "1M", [SECONDS] = "2.5", [SPEED] = "1.5",
+                                        [RING] = "synth", [FILTER] = "tcp port 80", [U32] = "100", [AGE] = "7d",
+                                        [FLOOR] = "10%", [SECCOMP] = "log"};
+  if (index >= SPECS) return NULL;
+  *sample = specs[index].kind == FLAG ? NULL : samples[specs[index].kind];
+  return specs[index].name;
+}
+
 static void defaults(struct options *o) {
   *o = (struct options){
       .snaplen = RT_SNAPLEN_DEFAULT,
@@ -181,9 +249,13 @@ static void defaults(struct options *o) {
       .block_bytes = RT_BLOCK_BYTES_DEFAULT,
       .pool_blocks = 16,
       .flush_ns = NS_PER_S,
+      .workers = 1,
+      .fanout = 1,
+      .fanout_mode = "hash",
       .uplink_snaplen = RT_UPLINK_SNAPLEN_DEFAULT,
       .uplink_pps = 100000,
       .stats_ns = NS_PER_S,
+      .retain = {.floor_percent = 5, .floor_bytes = 4ull << 30},
   };
 }
 
@@ -201,10 +273,35 @@ static int check_sizes(struct options *o, struct failure *f) {
   return 0;
 }
 
+static int check_threads(struct options *o, struct failure *f) {
+  if (o->workers < 1 || o->workers > 64) return fail(f, 0, "--workers: use 1 to 64");
+  if (o->fanout < 1 || o->fanout > 64) return fail(f, 0, "--fanout: use 1 to 64");
+  static const char *const modes[] = {"hash", "lb", "cpu", "rnd", "qm"};
+  bool known = false;
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) known |= !strcmp(o->fanout_mode, modes[i]);
+  if (!known) return fail(f, 0, "--fanout-mode: \"%s\" is unknown; use hash, lb, cpu, rnd or qm", o->fanout_mode);
+  if (o->fanout > 1 && strcmp(o->ring, "afpacket"))
+    return fail(f, 0, "--fanout: --ring=%s has one queue; use --ring=afpacket, or --workers", o->ring);
+  return 0;
+}
+
+static int split_stores(struct options *o, struct failure *f) {
+  o->stores_count = 0;
+  if (!o->store || !strcmp(o->store, "null")) return 0;
+  if (strlen(o->store) >= sizeof o->stores_text) return fail(f, 0, "--store: too long; use shorter paths");
+  char *text = strcpy(o->stores_text, o->store), *dir;
+  while ((dir = strsep(&text, ","))) {
+    if (!*dir) return fail(f, 0, "--store: an empty name between commas; write DIR,DIR");
+    for (uint32_t i = 0; i < o->stores_count; i++)
+      if (!strcmp(o->stores[i], dir)) return fail(f, 0, "--store: %s is named twice; name each directory once", dir);
+    if (o->stores_count == STORES_MAX) return fail(f, 0, "--store: more than %u directories; name fewer", STORES_MAX);
+    o->stores[o->stores_count++] = dir;
+  }
+  return 0;
+}
+
 static int check_outputs(struct options *o, struct failure *f) {
   if (o->write_path && o->store) return fail(f, 0, "-w and --store: use one of them");
-  if (o->store && strchr(o->store, ','))
-    return fail(f, 0, "--store: striping over several directories is not built in yet; name one");
   if (!o->write_path && !o->store && !o->gateway && !o->check)
     return fail(f, 0, "nothing to do: name a file with -w, a directory with --store or a gateway with --gateway");
   bool rotates = o->rotate_bytes || o->rotate_ns;
@@ -220,6 +317,14 @@ static int check_source(struct options *o, struct failure *f) {
   bool file = !strcmp(o->ring, "file"), synth = !strcmp(o->ring, "synth");
   if (file && !o->read_path) return fail(f, 0, "--ring=file: name the capture with -r FILE");
   if (!file && o->read_path) return fail(f, 0, "-r: reads a file, --ring=%s does not; drop one", o->ring);
+  static const char *const xdp_modes[] = {"auto", "zerocopy", "native", "generic"};
+  bool known = !o->xdp_mode;
+  for (int i = 0; i < 4 && !known; i++) known = !strcmp(o->xdp_mode, xdp_modes[i]);
+  if (!known) return fail(f, 0, "--xdp-mode: \"%s\" is unknown; use auto, zerocopy, native or generic", o->xdp_mode);
+  bool xdp = !strcmp(o->ring, "afxdp");
+  if (!xdp && (o->xdp_mode || o->queues))
+    return fail(f, 0, "--%s: needs --ring=afxdp", o->xdp_mode ? "xdp-mode" : "queues");
+  if (o->dpdk_args && strcmp(o->ring, "dpdk")) return fail(f, 0, "--dpdk-args: needs --ring=dpdk");
   if (!synth && o->synth) return fail(f, 0, "--synth: needs --ring=synth");
   if ((file || synth) && o->interface) return fail(f, 0, "-i: --ring=%s uses no interface; drop one", o->ring);
   return 0;
@@ -229,7 +334,9 @@ static int validate(struct options *o, struct failure *f) {
   if (o->help || o->version || o->list_interfaces) return 0;
   int rc = check_sizes(o, f);
   if (!rc) rc = check_source(o, f);
+  if (!rc) rc = check_threads(o, f);
   if (!rc) rc = check_outputs(o, f);
+  if (!rc) rc = split_stores(o, f);
   // Short files want blocks that fit into them.
   uint64_t fits = o->rotate_bytes < 128u << 10 ? 64u << 10 : (o->rotate_bytes - SECTION_BYTES_MAX) / 4096 * 4096;
   if (o->rotate_bytes && o->block_bytes > fits) o->block_bytes = fits;
@@ -242,7 +349,7 @@ static int parse_argv(struct options *o, int argc, char **argv, bool only_config
   struct option longs[SPECS + 1] = {0};
   char shorts[2 * SPECS + 4] = "+:";
   for (int i = 0; i < SPECS; i++) {
-    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : required_argument, NULL, 256 + i};
+    longs[i] = (struct option){specs[i].name, specs[i].kind == FLAG ? no_argument : specs[i].kind == WINDOW ? optional_argument : required_argument, NULL, 256 + i};
     if (specs[i].letter) {
       size_t n = strlen(shorts);
       shorts[n] = specs[i].letter;

@@ -1,4 +1,4 @@
-// One packet as a source shows it: a view, valid until the source's next poll. Owned by the source.
+// One packet as a source shows it: a view, valid as long as source.h says. Owned by the source.
 #ifndef RINGTAP_PACKET_H
 #define RINGTAP_PACKET_H
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 // Writing pcapng, see pcapng.h.
 #include "pcapng.h"
 
+#include <assert.h>
 #include <string.h>
 
 static void put16(uint8_t *out, uint16_t v) { memcpy(out, &v, 2); }
@@ -32,13 +33,33 @@ static size_t end_block(uint8_t *block, size_t n) {
   return n + 4;
 }
 
+// RT_OPT_RUN is the first option, so that pcapng_set_stripe finds it.
+enum { RUN_OPTION_AT = 24, RUN_OPTION_BYTES = RUN_ID_BYTES + 8 };
+
+static size_t run_option(uint8_t *out, const uint8_t *run_id) {
+  uint8_t value[RUN_OPTION_BYTES] = {0};
+  if (!run_id) return 0;
+  memcpy(value, run_id, RUN_ID_BYTES);
+  put32(value + RUN_ID_BYTES + 4, 1);
+  return pcapng_option(out, RT_OPT_RUN, value, sizeof value);
+}
+
+void pcapng_set_stripe(uint8_t *section, uint32_t stripe, uint32_t stripes) {
+  uint16_t option[2];
+  memcpy(option, section + RUN_OPTION_AT, sizeof option);
+  assert(option[0] == RT_OPT_RUN && option[1] == RUN_OPTION_BYTES);
+  put32(section + RUN_OPTION_AT + 4 + RUN_ID_BYTES, stripe);
+  put32(section + RUN_OPTION_AT + 4 + RUN_ID_BYTES + 4, stripes);
+}
+
 static size_t write_shb(uint8_t *out, const struct section *s) {
   put32(out, RT_BT_SHB);
   put32(out + 8, RT_PCAPNG_MAGIC);
   put16(out + 12, 1);  // version 1.0
   put16(out + 14, 0);
   memset(out + 16, 0xff, 8);  // section length unknown: the file grows
-  size_t n = 24;
+  size_t n = RUN_OPTION_AT;
+  n += run_option(out + n, s->run_id);
   n += text_option(out + n, RT_OPT_COMMENT, s->comment);
   n += text_option(out + n, OPT_SHB_HARDWARE, s->hardware);
   n += text_option(out + n, OPT_SHB_OS, s->os);
@@ -74,8 +95,10 @@ size_t pcapng_section(uint8_t *out, size_t cap, const struct section *s) {
 }
 
 uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen) {
-  uint32_t full = packet_full_caplen(p);
-  uint32_t caplen = full < snaplen ? full : snaplen;
+  return pcapng_epb_kept(out, p, pcapng_kept(p, snaplen));
+}
+
+uint32_t pcapng_epb_kept(uint8_t *out, const struct packet *p, uint32_t caplen) {
   uint32_t total = epb_bytes(caplen);
   uint32_t head[7] = {RT_BT_EPB, total, 0, (uint32_t)(p->ts_ns >> 32), (uint32_t)p->ts_ns,
                       caplen,    packet_full_wirelen(p)};
@@ -90,8 +113,6 @@ uint32_t pcapng_epb(uint8_t *out, const struct packet *p, uint32_t snaplen) {
     memcpy(data + ETHER_ADDRESSES_BYTES + VLAN_TAG_BYTES, p->data + ETHER_ADDRESSES_BYTES,
            caplen - ETHER_ADDRESSES_BYTES - VLAN_TAG_BYTES);
   } else {
-    // A tag that snaplen cuts through is left out together with what follows.
-    if (packet_tagged(p) && caplen > ETHER_ADDRESSES_BYTES) return pcapng_epb(out, p, ETHER_ADDRESSES_BYTES);
     memcpy(data, p->data, caplen);
   }
   put32(out + total - 4, total);

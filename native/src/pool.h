@@ -1,5 +1,6 @@
-// The fixed set of blocks and the two queues they travel: free -> capture -> filled -> writer -> free.
-// All memory is taken at start-up in one mapping, so adjacent blocks can leave in one write.
+// The fixed set of blocks and the two queues they travel: free -> capture -> filled -> drives -> free.
+// All memory is taken at start-up in one mapping, so adjacent blocks can leave in one write. Where there
+// are several drives they take turns at the writer's end of both queues (dispatch.h).
 #ifndef RINGTAP_POOL_H
 #define RINGTAP_POOL_H
 #include <semaphore.h>
@@ -8,14 +9,17 @@
 #include "log.h"
 #include "spsc.h"
 
+#define DRIVES_MAX 16u
+
 struct pool {
   uint8_t *memory;
   size_t bytes;  // of the mapping: blocks, then `scratch`
+  const char *pages;  // what kind they are, for people
   struct block *blocks;
   uint32_t count;
-  uint8_t *scratch;  // SECTION_BYTES_MAX aligned bytes for segment headers; writer owned
-  struct spsc free;    // producer: writer, consumer: capture
-  struct spsc filled;  // producer: capture, consumer: writer
+  uint8_t *scratch;  // DRIVES_MAX times SECTION_BYTES_MAX aligned bytes for segment headers; writer owned
+  struct spsc free;    // producer: the drives, consumer: capture
+  struct spsc filled;  // producer: capture, consumer: the drives
   sem_t filled_wake;   // posted once for each pushed block
 };
 

@@ -99,7 +99,11 @@ static int try_file(const char *path, bool rotates, struct failure *f) {
 }
 
 int preflight_output(const struct options *o, struct failure *f) {
-  if (o->store) return try_store(o->store, f);
+  for (uint32_t i = 0; i < o->stores_count; i++) {
+    int rc = try_store(o->stores[i], f);
+    if (rc) return rc;
+  }
+  if (o->store) return 0;
   if (!o->write_path) return 0;
   if (!strcmp(o->write_path, "-")) return stream_stdout_is_fine(f);
   return try_file(o->write_path, o->rotate_bytes || o->rotate_ns, f);

@@ -1,6 +1,6 @@
 // Where packets come from. Live capture, replay and synthetic traffic run the same pipeline behind
 // this one ops struct. All functions but `open` and `release` are called by one thread at a time: the
-// capture thread, or whichever worker holds the sequencer's lock.
+// sequencer, which is whichever capture worker has its turn (capture.h).
 #ifndef RINGTAP_SOURCE_H
 #define RINGTAP_SOURCE_H
 #include <stdbool.h>
@@ -16,6 +16,7 @@
 struct source_counters {
   uint64_t received;  // packets delivered by poll, waiting, or dropped for want of room
   uint64_t drops;     // of those, dropped; SOURCE_UNKNOWN when the source cannot tell
+  uint64_t starved;   // times no free frame was left to receive into; SOURCE_UNKNOWN when it cannot tell
 };
 
 struct source {
@@ -30,7 +31,7 @@ struct source {
   bool patient;             // nothing is lost when the pipeline makes it wait
   bool filters;             // the source itself applies options.filter (in the kernel)
   struct failure failure;   // after poll failed: why
-  uint64_t ticket;          // set by poll, with `release`: names the packets just given out; 1, 2, 3...
+  uint64_t ticket;          // set by poll, with `release`: names the packets just given out; never 0 (leases.h)
   uint32_t outstanding_max;  // polls that may be unreleased at once; set by open, with `release`
 };
 
@@ -41,8 +42,8 @@ struct source_ops {
   // released; 0 when none came within `timeout_ms`;
   // -ENODATA at the end; another -errno on failure (s->failure says why).
   int (*poll)(struct source *s, struct packet *out, int timeout_ms);
-  // Gives the packets of one poll back. Any thread, any order, beside a poll of another. NULL: packets
-  // live until the next poll, so that only one worker can be used.
+  // Gives the packets of one poll back. Any thread, any order (the oldest may come last by far), beside a poll
+  // of another. NULL: packets live until the next poll, so that only one worker can be used.
   void (*release)(struct source *s, uint64_t ticket);
   // No more packets shall arrive; poll goes on with those that already have.
   void (*stop)(struct source *s);
@@ -50,6 +51,6 @@ struct source_ops {
   void (*close)(struct source *s);
 };
 
-extern const struct source_ops source_afpacket, source_file, source_kmod, source_synth;
+extern const struct source_ops source_afpacket, source_afxdp, source_dpdk, source_file, source_kmod, source_synth;
 
 #endif

@@ -10,17 +10,20 @@
 
 #include "clock.h"
 #include "constants.h"
+#include "leases.h"
 #include "reader.h"
 #include "source.h"
 
 #define BUFFER_BYTES (READER_RECORD_BYTES_MAX + (1u << 20))
 #define READ_BYTES (1u << 20)
+#define BUFFERS_MAX 4            // with several workers: some copy out of one while the next is read into
+#define ALL_LENT_NS (50 * 1000ull)  // how long to leave the turn to nobody when all are lent
 
 struct file_source {
   int fd;
   const char *path;
   struct reader reader;
-  uint8_t *buffer;
+  uint8_t *buffer;    // the current one of `buffers`
   size_t begin, end;  // unread bytes of it
   size_t need;        // bytes from `begin` the reader waits for
   bool eof, stopping;
@@ -30,14 +33,38 @@ struct file_source {
   double speed;
   uint64_t first_ts_ns, started_ns;
   uint64_t received;
+  uint8_t *buffers[BUFFERS_MAX];
+  uint32_t buffer_count;
+  struct leases leases;
+  const uint8_t *lent[LEASES_MAX];  // the buffer each lease's packets lie in
   int deferred;  // failure met by open behind the file header: shown by the first poll
 };
 
-// 1 when something was read, 0 when nothing came in time, -errno.
-static int refill(struct source *s, struct file_source *x, int timeout_ms) {
-  memmove(x->buffer, x->buffer + x->begin, x->end - x->begin);
+static bool lent(const struct file_source *x, const uint8_t *buffer) {
+  for (uint32_t i = 0; i < x->leases.count; i++)
+    if (leases_held(&x->leases, i) && x->lent[i] == buffer) return true;
+  return false;
+}
+
+// Moves what is unread to the start of a buffer that nobody copies from; false when there is none.
+static bool make_room(struct file_source *x) {
+  uint8_t *to = lent(x, x->buffer) ? NULL : x->buffer;
+  for (uint32_t i = 0; !to && i < x->buffer_count; i++)
+    if (!lent(x, x->buffers[i])) to = x->buffers[i];
+  if (!to) return false;
+  memmove(to, x->buffer + x->begin, x->end - x->begin);
+  x->buffer = to;
   x->end -= x->begin;
   x->begin = 0;
+  return true;
+}
+
+// 1 when something was read, 0 when nothing came in time, -errno.
+static int refill(struct source *s, struct file_source *x, int timeout_ms) {
+  if (!make_room(x)) {
+    clock_sleep_ns(ALL_LENT_NS);
+    return 0;
+  }
   struct pollfd p = {.fd = x->fd, .events = POLLIN};
   if (poll(&p, 1, timeout_ms) == 0) return 0;
   size_t room = BUFFER_BYTES - x->end;
@@ -106,10 +133,8 @@ static uint64_t due_in(struct file_source *x) {
   return due > passed ? (uint64_t)(due - passed < 1e15 ? due - passed : 1e15) : 0;
 }
 
-static int file_poll(struct source *s, struct packet *out, int timeout_ms) {
-  struct file_source *x = s->state;
-  if (x->stopping) return -ENODATA;
-  if (x->deferred) return x->deferred;
+// Up to SOURCE_BATCH packets that are due, all from one buffer.
+static int collect(struct source *s, struct file_source *x, struct packet *out, int timeout_ms) {
   for (int n = 0;;) {
     if (!x->pending) {
       int rc = advance(s, x);
@@ -134,11 +159,28 @@ static int file_poll(struct source *s, struct packet *out, int timeout_ms) {
   }
 }
 
+static int file_poll(struct source *s, struct packet *out, int timeout_ms) {
+  struct file_source *x = s->state;
+  if (x->stopping) return -ENODATA;
+  if (x->deferred) return x->deferred;
+  uint32_t lease = leases_free(&x->leases);
+  if (lease == x->leases.count) return 0;
+  int n = collect(s, x, out, timeout_ms);
+  if (n <= 0) return n;
+  x->lent[lease] = x->buffer;
+  s->ticket = leases_take(&x->leases, lease);
+  return n;
+}
+
+static void file_release(struct source *s, uint64_t ticket) {
+  leases_give(&((struct file_source *)s->state)->leases, ticket);
+}
+
 static void file_close(struct source *s) {
   struct file_source *x = s->state;
   if (!x) return;
   if (x->fd > STDIN_FILENO) close(x->fd);
-  free(x->buffer);
+  for (uint32_t i = 0; i < x->buffer_count; i++) free(x->buffers[i]);
   free(x);
   s->state = NULL;
 }
@@ -162,12 +204,13 @@ static int open_stream(struct source *s, struct file_source *x, struct failure *
 
 static int file_open(struct source *s, const struct options *o, struct failure *f) {
   struct file_source *x = calloc(1, sizeof *x);
-  if (x) x->buffer = malloc(BUFFER_BYTES);
-  if (!x || !x->buffer) {
-    free(x);
-    return fail(f, ENOMEM, "%s: no memory", o->read_path);
-  }
+  if (!x) return fail(f, ENOMEM, "%s: no memory", o->read_path);
   s->state = x;
+  x->leases.count = s->outstanding_max = (uint32_t)o->workers;
+  uint32_t buffers = o->workers > 1 ? BUFFERS_MAX : 1;
+  while (x->buffer_count < buffers && (x->buffers[x->buffer_count] = malloc(BUFFER_BYTES))) x->buffer_count++;
+  if (x->buffer_count < buffers) return file_close(s), fail(f, ENOMEM, "%s: no memory", o->read_path);
+  x->buffer = x->buffers[0];
   bool from_stdin = !strcmp(o->read_path, "-");
   x->path = from_stdin ? "stdin" : o->read_path;
   x->speed = o->speed;
@@ -193,12 +236,13 @@ static void file_stop(struct source *s) {
 
 static void file_counters(struct source *s, struct source_counters *out) {
   struct file_source *x = s->state;
-  *out = (struct source_counters){.received = x->received, .drops = 0};
+  *out = (struct source_counters){.received = x->received, .drops = 0, .starved = SOURCE_UNKNOWN};
 }
 
 const struct source_ops source_file = {.name = "file",
                                        .open = file_open,
                                        .poll = file_poll,
+                                       .release = file_release,
                                        .stop = file_stop,
                                        .counters = file_counters,
                                        .close = file_close};

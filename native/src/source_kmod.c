@@ -210,7 +210,8 @@ static void kmod_counters(struct source *s, struct source_counters *out) {
   const struct ringtap_listener_stats *mine = &stats.listener;
   if (!k->stopping) k->missed = nic_missed(&stats) - k->missed_at_open;
   uint64_t offered = k->stopping ? mine->delivered + mine->lost : mine->offered;
-  *out = (struct source_counters){.received = offered + k->missed, .drops = mine->lost + k->missed};
+  *out = (struct source_counters){
+      .received = offered + k->missed, .drops = mine->lost + k->missed, .starved = SOURCE_UNKNOWN};
 }
 
 const struct source_ops source_kmod = {.name = "kmod",

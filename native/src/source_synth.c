@@ -8,10 +8,14 @@
 #include "clock.h"
 #include "constants.h"
 #include "frame_build.h"
+#include "leases.h"
 #include "source.h"
 
 #define FLOWS_MAX 1000000u
 #define FIXED_START_NS 1600000000000000000ull  // clock=fixed: 2020-09-13T12:26:40Z
+#define READY_MAX 65536u
+#define STEP_PACKETS 1000
+#define STEP_NS (NS_PER_S / 2)
 #define CATCH_UP_NS (NS_PER_S / 10)            // a pause longer than this is not made up for
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_PSH = 8, TCP_ACK = 16, CONVERSATION_STEPS = 24 };
@@ -24,9 +28,9 @@ struct flow {
 
 struct synth {
   // From --synth:
-  uint64_t seed, pps, count, flows_wanted;
+  uint64_t seed, pps, count, flows_wanted, ready;
   uint32_t size_min, size_max;  // captured bytes of a frame
-  bool mix, fixed_clock;
+  bool mix, fixed_clock, stepping_clock;
 
   uint64_t random;
   uint64_t made;
@@ -34,8 +38,10 @@ struct synth {
   bool stopping;
   uint32_t flows;
   struct flow *flow;
-  uint8_t *frames;  // SOURCE_BATCH frames of size_max
+  uint8_t *frames;     // SOURCE_BATCH for each lease, or `ready` ones; frame_room bytes each
   uint32_t frame_room;
+  uint32_t *ready_bytes;  // NULL: frames are made when they are due
+  struct leases leases;
 };
 
 // splitmix64: tiny, and every seed is good.
@@ -132,22 +138,52 @@ static uint64_t due(struct synth *x, int timeout_ms) {
   return n < room ? n : room;
 }
 
+// clock=stepping: computed, and set back by half a second at every thousandth packet.
 static uint64_t stamp(const struct synth *x) {
   if (!x->fixed_clock) return clock_realtime_ns();
-  return FIXED_START_NS + (x->pps ? (uint64_t)((double)x->made * 1e9 / (double)x->pps) : x->made * 1000);
+  uint64_t ts_ns = FIXED_START_NS + (x->pps ? (uint64_t)((double)x->made * 1e9 / (double)x->pps) : x->made * 1000);
+  return x->stepping_clock ? ts_ns - x->made / STEP_PACKETS * STEP_NS : ts_ns;
+}
+
+static void show_made(struct synth *x, uint32_t lease, struct packet *out, uint64_t n) {
+  for (uint64_t i = 0; i < n; i++) {
+    uint8_t *frame = x->frames + (lease * (size_t)SOURCE_BATCH + i) * x->frame_room;
+    uint32_t bytes = make_frame(x, frame);
+    out[i] = (struct packet){.data = frame, .caplen = bytes, .wirelen = bytes, .ts_ns = stamp(x)};
+    x->made++;
+  }
+}
+
+// Costs next to nothing per packet: what is measured with it is the recorder.
+static void show_ready(struct synth *x, struct packet *out, uint64_t n) {
+  uint64_t now_ns = x->fixed_clock ? 0 : clock_realtime_ns();
+  uint32_t at = (uint32_t)(x->made % x->ready);
+  for (uint64_t i = 0; i < n; i++, at = at + 1 == x->ready ? 0 : at + 1) {
+    out[i] = (struct packet){.data = x->frames + (size_t)at * x->frame_room,
+                             .caplen = x->ready_bytes[at],
+                             .wirelen = x->ready_bytes[at],
+                             .ts_ns = x->fixed_clock ? stamp(x) : now_ns + i};
+    x->made++;
+  }
 }
 
 static int synth_poll(struct source *s, struct packet *out, int timeout_ms) {
   struct synth *x = s->state;
   if (x->stopping || (x->count && x->made == x->count)) return -ENODATA;
-  int n = (int)due(x, timeout_ms);
-  for (int i = 0; i < n; i++) {
-    uint8_t *frame = x->frames + (size_t)i * x->frame_room;
-    uint32_t bytes = make_frame(x, frame);
-    out[i] = (struct packet){.data = frame, .caplen = bytes, .wirelen = bytes, .ts_ns = stamp(x)};
-    x->made++;
-  }
-  return n;
+  uint32_t lease = leases_free(&x->leases);
+  if (lease == x->leases.count) return 0;
+  uint64_t n = due(x, timeout_ms);
+  if (!n) return 0;
+  if (x->ready)
+    show_ready(x, out, n);
+  else
+    show_made(x, lease, out, n);
+  s->ticket = leases_take(&x->leases, lease);
+  return (int)n;
+}
+
+static void synth_release(struct source *s, uint64_t ticket) {
+  leases_give(&((struct synth *)s->state)->leases, ticket);
 }
 
 static int bad_size(struct failure *f, const char *value) {
@@ -171,15 +207,18 @@ static int set_size(struct synth *x, const char *value, struct failure *f) {
 static int set(struct synth *x, const char *name, const char *value, struct failure *f) {
   if (!strcmp(name, "size")) return set_size(x, value, f);
   if (!strcmp(name, "clock")) {
-    x->fixed_clock = !strcmp(value, "fixed");
-    return x->fixed_clock || !strcmp(value, "real") ? 0 : fail(f, 0, "--synth: clock=%s: use real or fixed", value);
+    x->stepping_clock = !strcmp(value, "stepping");
+    x->fixed_clock = x->stepping_clock || !strcmp(value, "fixed");
+    return x->fixed_clock || !strcmp(value, "real") ? 0
+                                                    : fail(f, 0, "--synth: clock=%s: use real, fixed or stepping", value);
   }
   uint64_t *field = !strcmp(name, "seed")    ? &x->seed
                     : !strcmp(name, "pps")   ? &x->pps
                     : !strcmp(name, "flows") ? &x->flows_wanted
                     : !strcmp(name, "count") ? &x->count
+                    : !strcmp(name, "ready") ? &x->ready
                                              : NULL;
-  if (!field) return fail(f, 0, "--synth: %s: unknown; use seed, pps, size, flows, count or clock", name);
+  if (!field) return fail(f, 0, "--synth: %s: unknown; use seed, pps, size, flows, count, ready or clock", name);
   char *end;
   *field = strtoull(value, &end, 10);
   return *value < '0' || *value > '9' || *end ? fail(f, 0, "--synth: %s=%s: use a whole number", name, value) : 0;
@@ -197,6 +236,7 @@ static int parse(struct synth *x, const char *spec, struct failure *f) {
     if (rc) return rc;
   }
   if (!x->flows_wanted || x->flows_wanted > FLOWS_MAX) return fail(f, 0, "--synth: flows: use 1 to %u", FLOWS_MAX);
+  if (x->ready > READY_MAX) return fail(f, 0, "--synth: ready: use at most %u frames", READY_MAX);
   if (x->pps > 100000000) return fail(f, 0, "--synth: pps: use at most 100000000, 0 for as fast as it goes");
   return 0;
 }
@@ -206,8 +246,28 @@ static void synth_close(struct source *s) {
   if (!x) return;
   free(x->flow);
   free(x->frames);
+  free(x->ready_bytes);
   free(x);
   s->state = NULL;
+}
+
+static int take_memory(struct synth *x, struct failure *f) {
+  x->flows = (uint32_t)x->flows_wanted;
+  x->frame_room = x->size_max + FRAME_HEADERS_MAX;
+  x->flow = calloc(x->flows, sizeof *x->flow);
+  size_t frames = x->ready ? x->ready : (size_t)x->leases.count * SOURCE_BATCH;
+  x->frames = malloc(frames * x->frame_room);
+  if (x->ready) x->ready_bytes = calloc(x->ready, sizeof *x->ready_bytes);
+  if (!x->flow || !x->frames || (x->ready && !x->ready_bytes))
+    return fail(f, ENOMEM, "synth: no memory for %u flows and %zu frames", x->flows, frames);
+  return 0;
+}
+
+static void prepare(struct synth *x) {
+  x->random = x->seed;
+  for (uint32_t i = 0; i < x->flows; i++) flow_init(x, &x->flow[i], i);
+  for (uint32_t i = 0; i < x->ready; i++) x->ready_bytes[i] = make_frame(x, x->frames + (size_t)i * x->frame_room);
+  x->started_ns = clock_monotonic_ns();
 }
 
 static int synth_open(struct source *s, const struct options *o, struct failure *f) {
@@ -215,21 +275,14 @@ static int synth_open(struct source *s, const struct options *o, struct failure 
   if (!x) return fail(f, ENOMEM, "synth: no memory");
   s->state = x;
   *x = (struct synth){.seed = 1, .pps = 1000, .flows_wanted = 100, .size_min = 64, .size_max = 1514};
+  x->leases.count = s->outstanding_max = (uint32_t)o->workers;
   int rc = o->synth ? parse(x, o->synth, f) : 0;
-  if (!rc) {
-    x->random = x->seed;
-    x->flows = (uint32_t)x->flows_wanted;
-    x->frame_room = x->size_max + FRAME_HEADERS_MAX;
-    x->flow = calloc(x->flows, sizeof *x->flow);
-    x->frames = malloc((size_t)SOURCE_BATCH * x->frame_room);
-    if (!x->flow || !x->frames) rc = fail(f, ENOMEM, "synth: no memory for %u flows", x->flows);
-  }
+  if (!rc) rc = take_memory(x, f);
   if (rc) {
     synth_close(s);
     return rc;
   }
-  for (uint32_t i = 0; i < x->flows; i++) flow_init(x, &x->flow[i], i);
-  x->started_ns = clock_monotonic_ns();
+  prepare(x);
   strcpy(s->interface_name, "synth");
   snprintf(s->description, sizeof s->description, "synthetic traffic, not captured; stamps: %s",
            x->fixed_clock ? "computed" : "system clock, ns");
@@ -242,12 +295,14 @@ static int synth_open(struct source *s, const struct options *o, struct failure 
 static void synth_stop(struct source *s) { ((struct synth *)s->state)->stopping = true; }
 
 static void synth_counters(struct source *s, struct source_counters *out) {
-  *out = (struct source_counters){.received = ((struct synth *)s->state)->made, .drops = 0};
+  *out = (struct source_counters){
+      .received = ((struct synth *)s->state)->made, .drops = 0, .starved = SOURCE_UNKNOWN};
 }
 
 const struct source_ops source_synth = {.name = "synth",
                                         .open = synth_open,
                                         .poll = synth_poll,
+                                        .release = synth_release,
                                         .stop = synth_stop,
                                         .counters = synth_counters,
                                         .close = synth_close};

@@ -1,4 +1,4 @@
-// The live tap: the capture thread's side of the uplink. Copies packets, cut at the uplink's snaplen,
+// The live tap: capture's side of the uplink. Copies packets, cut at the uplink's snaplen,
 // into preallocated batch slots and passes full ones on. Never blocks, never waits: what does not fit
 // is counted. The recorder does not depend on it.
 //
@@ -35,7 +35,7 @@ struct tap {
   void (*wake)(void *arg);  // a batch was passed on; any thread may be told, must not block
   void *wake_arg;
 
-  // Capture thread only.
+  // The sequencer's (capture.h).
   struct batch *current;
   uint32_t current_index;
   uint64_t cut_at_ns;
@@ -52,7 +52,7 @@ struct tap {
 int tap_init(struct tap *t, uint32_t slots, uint32_t snaplen, uint32_t pps, struct failure *f);
 void tap_destroy(struct tap *t);
 
-// Capture thread. tap_tick is called at least every BATCH_AGE_NS / 2 and before the packets of a poll.
+// The sequencer. tap_tick is called at least every BATCH_AGE_NS / 2 and before the packets of a poll.
 void tap_tick(struct tap *t, uint64_t now_ns);
 void tap_packet(struct tap *t, const struct packet *p, uint64_t block_seq);
 // Passes on what is there.

@@ -20,7 +20,8 @@ static struct block make(uint32_t capacity) {
 }
 
 static const struct block_counters counters = {.started_ts_ns = 1, .received = 10, .if_drops = BLOCK_UNKNOWN,
-                                               .os_drops = 3, .delivered = 7, .ring_drops = 2, .pool_drops = 1};
+                                               .os_drops = 3, .delivered = 7, .ring_drops = 2, .pool_drops = 1,
+                                               .cutoff = 6, .duplicates = 7, .sliced_bytes = 8};
 
 // Walks the pcapng blocks; returns the EPBs, or -1 when a length does not fit.
 static int walk(const struct block *b) {
@@ -79,6 +80,7 @@ TEST(block_header_tells_what_is_inside) {
   CHECK(h.version == 1 && h.block_seq == 5 && h.packets == 3 && h.bytes == 4500);
   CHECK(h.first_ts_ns == 300 && h.last_ts_ns == 500);
   CHECK(h.ring_drops == 2 && h.pool_drops == 1 && h.store_drops == 4);
+  CHECK(h.cutoff == 6 && h.duplicates == 7 && h.sliced_bytes == 8);
   CHECK(h.block_bytes == b.length && h.used_bytes == used);
   CHECK(h.crc32c == crc32c_table(0, b.base + ISB_BYTES, b.length - ISB_BYTES));
   // The option's code, and room given by the one left out (if_drops is unknown).

@@ -4,7 +4,8 @@
 #include "unit.h"
 
 static struct ledger sample(void) {
-  return (struct ledger){.a = {.ts_ns = 18446744073709551615ull, .received = 100, .ring_drops = 5, .walked = 90,
+  return (struct ledger){.a = {.ts_ns = 18446744073709551615ull, .received = 105, .ring_drops = 5, .walked = 95,
+                               .ring_starved = LEDGER_UNKNOWN, .cutoff = 3, .duplicates = 2, .sliced_bytes = 900,
                                .filtered = 10, .unrecorded = 3, .pool_drops = 7, .appended = 70, .stored = 40,
                                .store_drops = 20, .offered = 80, .sent = 50, .sampled_out = 10, .uplink_drops = 5},
                          .if_drops = LEDGER_UNKNOWN};
@@ -34,7 +35,7 @@ TEST(ledger_shows_a_packet_a_stage_lost_or_invented) {
 TEST(ledger_unknown_drops_count_as_none_and_print_as_null) {
   struct ledger l = sample();
   l.a.filtered = l.a.ring_drops = LEDGER_UNKNOWN;
-  l.a.walked = 80, l.a.received = 80;
+  l.a.walked = 85, l.a.received = 85;
   ledger_balance(&l);
   CHECK(l.unaccounted == 0);
   struct ledger_names names = {"n\"\\\x01\xff\xc3\xa9", "eth0", "afpacket", true};
@@ -45,6 +46,7 @@ TEST(ledger_unknown_drops_count_as_none_and_print_as_null) {
   char out[LEDGER_JSON_BYTES];
   CHECK(ledger_json(out, sizeof out, &l, &names) == strlen(out));
   CHECK(strstr(out, "\"probe_name\":\"n\\\"\\\\\\u0001\\ufffd\xc3\xa9\""));
+  CHECK(strstr(out, "\"cutoff\":3,\"duplicates\":2,\"sliced_bytes\":900,\"ring_starved\":null"));
   CHECK(strstr(out, "\"filtered\":null") && strstr(out, "\"ring_drops\":null") && strstr(out, "\"if_drops\":null"));
   CHECK(strstr(out, "\"ts_ns\":\"18446744073709551615\"") && strstr(out, "\"alarms\":[\"a\",\"b\"]}\n"));
   CHECK(ledger_json(out, 100, &l, &names) == 0);

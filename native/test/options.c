@@ -1,4 +1,5 @@
 // Command line and configuration file: what is accepted, what is refused and how that reads.
+#include "config.h"
 #include "options.h"
 
 #include <stdlib.h>
@@ -35,6 +36,16 @@ TEST(options_units_are_tcpdumps) {
   CHECK(!strcmp(o.filter, "tcp or udp"));
 }
 
+TEST(options_of_shaping_are_off_until_asked_for) {
+  struct options o;
+  CHECK(parse(&o, "-w out") == 0 && !o.slice && !o.dedup && !o.flow_cutoff_bytes);
+  CHECK(parse(&o, "-w out --dedup --flow-cutoff 10K --slice port_443=128,tls=handshake udp") == 0);
+  CHECK(!strcmp(o.dedup, "5ms") && o.flow_cutoff_bytes == 10240 && !strcmp(o.filter, "udp"));
+  CHECK(!strcmp(o.slice, "port 443=128,tls=handshake"));
+  CHECK(parse(&o, "-w out --dedup=1000p,routed") == 0 && !strcmp(o.dedup, "1000p,routed"));
+  CHECK(options_set(&o, "dedup", "", &failure) == 0 && !strcmp(o.dedup, "5ms"));  // as a line of --config
+}
+
 TEST(options_refusals_name_cause_and_cure) {
   static const struct {
     const char *line, *says;
@@ -42,12 +53,20 @@ TEST(options_refusals_name_cause_and_cure) {
       {"-i eth0", "nothing to do"},
       {"--frobnicate", "unknown flag"},
       {"-i", "needs a value"},
-      {"-w x --ring=dpdk", "not built in yet"},
+      {"-w x --xdp-mode=native", "needs --ring=afxdp"},
+      {"-w x --ring=afpacket --queues 0", "needs --ring=afxdp"},
+      {"-w x --ring=afxdp --xdp-mode=fast", "zerocopy"},
+      {"-w x --dpdk-args=-l0", "needs --ring=dpdk"},
       {"-w x --ring=tape", "unknown"},
       {"-w x --ring=file", "-r FILE"},
       {"-w x -r a -i eth0", "drop one"},
       {"-w x --store d", "use one"},
-      {"--store a,b", "striping"},
+      {"--store a,,b", "empty name"},
+      {"--store a,b,a", "named twice"},
+      {"--store a --retain-age 7w", "not an age"},
+      {"--store a --free-floor 95%", "not a size"},
+      {"--store a --free-floor x", "not a size"},
+      {"--store a --seccomp maybe", "on, off or log"},
       {"-w - -C 1", "rotated"},
       {"-w x -W 3", "needs -C or -G"},
       {"-w x -C 12q", "not a size"},
@@ -88,4 +107,26 @@ TEST(options_config_file_yields_to_the_command_line) {
   CHECK(parse(&o, line) < 0 && strstr(failure.text, ":1: --colour: unknown"));
   close(fd);
   unlink(path);
+}
+
+TEST(options_config_file_takes_every_option) {
+  const char *sample, *name;
+  size_t count = 0;
+  for (; (name = options_name(count, &sample)); count++) {
+    struct options *o = calloc(1, sizeof *o), *untouched = calloc(1, sizeof *o);
+    char path[] = "/tmp/ringtap-unit-XXXXXX", text[128];
+    int fd = mkstemp(path), n = snprintf(text, sizeof text, "%s = %s\n", name, sample ? sample : "true");
+    CHECK(write(fd, text, (size_t)n) == n);
+    int rc = config_read(o, path, &failure);
+    if (!strcmp(name, "config"))
+      CHECK(rc < 0 && strstr(failure.text, "do not nest"));
+    else
+      CHECK(rc == 0 && memcmp(o, untouched, offsetof(struct options, config_text)));
+    if (rc && strcmp(name, "config")) fprintf(stderr, "  %s -> %s\n", name, failure.text);
+    close(fd);
+    unlink(path);
+    free(o);
+    free(untouched);
+  }
+  CHECK(count > 30);
 }

@@ -672,6 +672,18 @@ export namespace ringtap {
         /** Ledger unrecorded. */
         unrecorded: Long;
 
+        /** Ledger cutoff. */
+        cutoff: Long;
+
+        /** Ledger duplicates. */
+        duplicates: Long;
+
+        /** Ledger slicedBytes. */
+        slicedBytes: Long;
+
+        /** Ledger ringStarved. */
+        ringStarved?: (Long|null);
+
         /**
          * Creates a new Ledger instance using the specified properties.
          * @param [properties] Properties to set
@@ -785,6 +797,18 @@ export namespace ringtap {
 
             /** Ledger unrecorded */
             unrecorded?: (Long|null);
+
+            /** Ledger cutoff */
+            cutoff?: (Long|null);
+
+            /** Ledger duplicates */
+            duplicates?: (Long|null);
+
+            /** Ledger slicedBytes */
+            slicedBytes?: (Long|null);
+
+            /** Ledger ringStarved */
+            ringStarved?: (Long|null);
 
             /** Unknown fields preserved while decoding when enabled */
             $unknowns?: Uint8Array[];

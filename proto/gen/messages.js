@@ -1526,6 +1526,10 @@ export const ringtap = $root.ringtap = (() => {
          * @property {Long|null} [poolBlocksFree] Ledger poolBlocksFree
          * @property {Long|null} [poolBlocks] Ledger poolBlocks
          * @property {Long|null} [unrecorded] Ledger unrecorded
+         * @property {Long|null} [cutoff] Ledger cutoff
+         * @property {Long|null} [duplicates] Ledger duplicates
+         * @property {Long|null} [slicedBytes] Ledger slicedBytes
+         * @property {Long|null} [ringStarved] Ledger ringStarved
          * @property {Array.<Uint8Array>} [$unknowns] Unknown fields preserved while decoding when enabled
          */
 
@@ -1758,6 +1762,38 @@ export const ringtap = $root.ringtap = (() => {
          */
         Ledger.prototype.unrecorded = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
 
+        /**
+         * Ledger cutoff.
+         * @member {Long} cutoff
+         * @memberof ringtap.Ledger
+         * @instance
+         */
+        Ledger.prototype.cutoff = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+        /**
+         * Ledger duplicates.
+         * @member {Long} duplicates
+         * @memberof ringtap.Ledger
+         * @instance
+         */
+        Ledger.prototype.duplicates = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+        /**
+         * Ledger slicedBytes.
+         * @member {Long} slicedBytes
+         * @memberof ringtap.Ledger
+         * @instance
+         */
+        Ledger.prototype.slicedBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+        /**
+         * Ledger ringStarved.
+         * @member {Long|null|undefined} ringStarved
+         * @memberof ringtap.Ledger
+         * @instance
+         */
+        Ledger.prototype.ringStarved = null;
+
         // OneOf field names bound to virtual getters and setters
         let $oneOfFields;
 
@@ -1776,6 +1812,12 @@ export const ringtap = $root.ringtap = (() => {
         // Virtual OneOf for proto3 optional field
         $Object.defineProperty(Ledger.prototype, "_ifDrops", {
             get: $util.oneOfGetter($oneOfFields = ["ifDrops"]),
+            set: $util.oneOfSetter($oneOfFields)
+        });
+
+        // Virtual OneOf for proto3 optional field
+        $Object.defineProperty(Ledger.prototype, "_ringStarved", {
+            get: $util.oneOfGetter($oneOfFields = ["ringStarved"]),
             set: $util.oneOfSetter($oneOfFields)
         });
 
@@ -1862,6 +1904,14 @@ export const ringtap = $root.ringtap = (() => {
                 writer.uint32(/* id 24, wireType 0 =*/192).uint64(message.poolBlocks);
             if (message.unrecorded != null && $Object.hasOwnProperty.call(message, "unrecorded") && (typeof message.unrecorded === "object" ? message.unrecorded.low || message.unrecorded.high : message.unrecorded !== 0))
                 writer.uint32(/* id 25, wireType 0 =*/200).uint64(message.unrecorded);
+            if (message.cutoff != null && $Object.hasOwnProperty.call(message, "cutoff") && (typeof message.cutoff === "object" ? message.cutoff.low || message.cutoff.high : message.cutoff !== 0))
+                writer.uint32(/* id 26, wireType 0 =*/208).uint64(message.cutoff);
+            if (message.duplicates != null && $Object.hasOwnProperty.call(message, "duplicates") && (typeof message.duplicates === "object" ? message.duplicates.low || message.duplicates.high : message.duplicates !== 0))
+                writer.uint32(/* id 27, wireType 0 =*/216).uint64(message.duplicates);
+            if (message.slicedBytes != null && $Object.hasOwnProperty.call(message, "slicedBytes") && (typeof message.slicedBytes === "object" ? message.slicedBytes.low || message.slicedBytes.high : message.slicedBytes !== 0))
+                writer.uint32(/* id 28, wireType 0 =*/224).uint64(message.slicedBytes);
+            if (message.ringStarved != null && $Object.hasOwnProperty.call(message, "ringStarved"))
+                writer.uint32(/* id 29, wireType 0 =*/232).uint64(message.ringStarved);
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
                     writer.raw(message.$unknowns[i]);
@@ -2122,6 +2172,40 @@ export const ringtap = $root.ringtap = (() => {
                             message.unrecorded = value;
                         else
                             delete message.unrecorded;
+                        continue;
+                    }
+                case 26: {
+                        if (wireType !== 0)
+                            break;
+                        if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                            message.cutoff = value;
+                        else
+                            delete message.cutoff;
+                        continue;
+                    }
+                case 27: {
+                        if (wireType !== 0)
+                            break;
+                        if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                            message.duplicates = value;
+                        else
+                            delete message.duplicates;
+                        continue;
+                    }
+                case 28: {
+                        if (wireType !== 0)
+                            break;
+                        if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                            message.slicedBytes = value;
+                        else
+                            delete message.slicedBytes;
+                        continue;
+                    }
+                case 29: {
+                        if (wireType !== 0)
+                            break;
+                        message.ringStarved = reader.uint64();
+                        message._ringStarved = "ringStarved";
                         continue;
                     }
                 }

@@ -1,6 +1,6 @@
 /** Runs one capture file through an engine. What was read before damage counts; the error says the rest. */
 import { readFileSync } from 'node:fs';
-import { Engine, FilterError, type PacketRows } from '../../asm/host/index.js';
+import { Engine, type EngineOptions, FilterError, type PacketRows } from '../../asm/host/index.js';
 import { paths } from '../paths.js';
 import { Failure, UsageError } from './command.js';
 import { InputError, type OnRead, readInput } from './input.js';
@@ -17,8 +17,8 @@ export async function loadModule(): Promise<WebAssembly.Module> {
 }
 
 /** Throws Failure when Ringtap is not built. */
-export async function loadEngine(): Promise<Engine> {
-  return Engine.load(await loadModule());
+export async function loadEngine(options?: EngineOptions): Promise<Engine> {
+  return Engine.load(await loadModule(), options);
 }
 
 /** Throws UsageError that points at the place in the expression. */
@@ -61,7 +61,7 @@ export async function readCapture(
       else engine.push(chunk, take);
       return wanted && !engine.error;
     };
-    await readInput(file, sink, onRead);
+    await readInput(file, () => engine.room(), sink, onRead);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     engine.end();

@@ -2,7 +2,8 @@
 import { displayName } from './capture.js';
 import { type Command, filesOf, parse } from './command.js';
 import { note, printLine } from './output.js';
-import { scanFiles, threadsOf } from './scan/run.js';
+import { scanFiles } from './scan/run.js';
+import { threadsOf } from './scan/threads.js';
 
 const help = `Usage: ringtap count [-f EXPR] FILE...
 

@@ -11,7 +11,7 @@ standard input; gzip is unpacked.
 
   --frame N   number of the packet, as ringtap packets prints it
   --json      one JSON object: number, tree (field, label, value, offset, length,
-              children) and bytes in hex
+              children), bytes in hex and the comments of its pcapng block
   --help      this text
 `;
 
@@ -19,6 +19,8 @@ interface Decoded {
   number: number;
   tree: TreeNode[];
   bytes: Buffer;
+  /** Of the packet's pcapng block. */
+  comments: string[];
 }
 
 function printTree(nodes: TreeNode[], depth: number): void {
@@ -55,14 +57,20 @@ export const decode: Command = {
       before += rows.length;
       if (i >= rows.length) return true;
       const bytes = Buffer.from(rows.bytes(i)); // a copy: decode() may use the memory the row lies in
-      decoded = { number, tree: engine.decode(rows.linktype(i), bytes, rows.wirelen(i)), bytes };
+      decoded = {
+        number,
+        tree: engine.decode(rows.linktype(i), bytes, rows.wirelen(i)),
+        bytes,
+        comments: rows.comments(i),
+      };
       return false;
     });
     if (!decoded)
       throw new Failure(`${displayName(file)}: ${error ?? `has ${before} packets, no ${number}`}`);
-    const { tree, bytes } = decoded as Decoded;
-    if (values.json) printLine(JSON.stringify({ number, tree, bytes: bytes.toString('hex') }));
+    const { tree, bytes, comments } = decoded as Decoded;
+    if (values.json) printLine(JSON.stringify({ number, tree, bytes: bytes.toString('hex'), comments }));
     else {
+      for (const text of comments) printLine(`Comment: ${JSON.stringify(text)}`);
       printTree(tree, 0);
       printLine('');
       printHex(bytes);

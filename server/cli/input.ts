@@ -1,6 +1,7 @@
 /**
- * Reads a file or standard input (`-`) in chunks, unpacking gzip on the way. One buffer is reused, so
- * chunks are valid only during the callback. Never holds a file in memory.
+ * Reads a file or standard input (`-`) in chunks, unpacking gzip on the way. Chunks lie where the caller
+ * wants them, so that bytes are copied once, from the kernel, and are valid only during the callback.
+ * Never holds a file in memory.
  */
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -17,6 +18,9 @@ export type OnRead = (bytes: number) => void;
 
 /** Takes one chunk; false ends reading early. */
 export type ChunkSink = (chunk: Uint8Array) => boolean;
+
+/** Where the next chunk is read to: at least 16 KiB, asked for before each. Aligned to 64 bytes reading is twice as fast. */
+export type Room = () => Uint8Array;
 
 /** Input that could not be opened, read or unpacked. */
 export class InputError extends Error {
@@ -91,7 +95,7 @@ const CHUNKS_PER_TURN = 64;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Feeds `sink` until the input or its interest ends. Throws InputError after what could be read. */
-export async function readInput(file: string, sink: ChunkSink, onRead?: OnRead): Promise<void> {
+export async function readInput(file: string, room: Room, sink: ChunkSink, onRead?: OnRead): Promise<void> {
   let fd: number;
   try {
     fd = openInput(file);
@@ -99,22 +103,33 @@ export async function readInput(file: string, sink: ChunkSink, onRead?: OnRead):
     throw inputError(error);
   }
   try {
-    const buffer = new Uint8Array(CHUNK_BYTES);
     // Files are read in place: a thread hop per chunk would cost more than the read.
     const readBytes: Read = fstatSync(fd).isFile() ? readSome : waitSome;
-    const first = buffer.subarray(0, await readFirst(readBytes, fd, buffer));
+    const place = room();
+    const first = place.subarray(0, await readFirst(readBytes, fd, place));
     let total = first.length;
-    const took = (length: number) => {
-      total += length;
-      onRead?.(total);
-      return buffer.subarray(0, length);
-    };
-    const next: Next = () => {
-      const length = readBytes(fd, buffer);
-      return typeof length === 'number' ? took(length) : length.then(took);
-    };
-    if (isGzip(first)) await unpack(first, next, sink);
-    else await pass(first, next, sink);
+    const reader =
+      (into: Room): Next =>
+      () => {
+        const buffer = into();
+        const took = (length: number) => {
+          total += length;
+          onRead?.(total);
+          return buffer.subarray(0, length);
+        };
+        const length = readBytes(fd, buffer);
+        return typeof length === 'number' ? took(length) : length.then(took);
+      };
+    if (!isGzip(first)) await pass(first, reader(room), sink);
+    else {
+      // The sink may write to its room while packed bytes are still being read.
+      const packed = new Uint8Array(CHUNK_BYTES);
+      await unpack(
+        first.slice(),
+        reader(() => packed),
+        sink,
+      );
+    }
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall === 'read' ? inputError(error) : error;
   } finally {

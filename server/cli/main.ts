@@ -19,6 +19,7 @@ const commands: Record<string, () => Promise<Command>> = {
   flows: async () => (await import('./flows.js')).flows,
   query: async () => (await import('./query.js')).query,
   import: async () => (await import('./import.js')).importFiles,
+  verify: async () => (await import('./verify.js')).verify,
 };
 
 async function printHelp(): Promise<void> {

@@ -12,14 +12,16 @@ standard input; gzip is unpacked. Numbers are those of all packets in the file.
 
   -f, --filter EXPR   pcap filter, for example 'udp port 53'
   --limit N           stop after N packets
-  --json              one JSON object per packet per line
+  --json              one JSON object per packet per line, with pcapng comments where there are any
   --help              this text
 `;
 
 function jsonLine(number: number, rows: PacketRows, i: number): string {
   const { tsNs, ifindex, caplen, wirelen, source, destination, protocol, info } = rows.line(i);
   const ts = epochText(tsNs);
-  return JSON.stringify({ number, ts, ifindex, caplen, wirelen, source, destination, protocol, info });
+  const comments = rows.comments(i);
+  const line = { number, ts, ifindex, caplen, wirelen, source, destination, protocol, info };
+  return JSON.stringify(comments.length ? { ...line, comments } : line);
 }
 
 function textLine(number: number, rows: PacketRows, i: number): string {

@@ -1,6 +1,6 @@
 /** Where `ringtap query` gets its answers: a store's directories here, or a gateway elsewhere. */
 import { statSync } from 'node:fs';
-import { FilterError } from '../../asm/host/index.js';
+import { FilterError } from '../../asm/host/errors.js';
 import { openStore } from '../store/open.js';
 import { type SliceResult, sliceStore } from '../store/slice.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
@@ -34,7 +34,7 @@ export async function localSource(directories: string[], threads: number): Promi
   for (const directory of directories)
     if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
       throw new Failure(`${directory}: no such directory; name those the recorder writes to`);
-  const store = await openStore(directories, { threads });
+  const store = await openStore(directories, { threads, inline: true });
   return {
     packets: (query, options) => pointing(store.scan(query, options), query.filter),
     slice: (query, options) => pointing(sliceStore(store, query, options), query.filter),

@@ -1,11 +1,12 @@
 /** `ringtap query`: packets of a store by time and filter, listed or written to a capture file. */
-import { type Engine, explainFilter, FilterError } from '../../asm/host/index.js';
+import type { Engine } from '../../asm/host/engine.js';
+import { FilterError } from '../../asm/host/errors.js';
+import { explainFilter } from '../../asm/host/filter/explain.js';
 import { LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
 import { readTokenFile } from '../options.js';
 import { coverageText } from '../store/describe.js';
 import type { Coverage, PacketHit, PacketQuery, ScanOptions } from '../store/types.js';
 import { nowNs, parseTime, TimeError } from '../store/when.js';
-import { loadEngine } from './capture.js';
 import { type Command, parse, UsageError, wholeNumber } from './command.js';
 import { countText, epochText, timeText } from './format.js';
 import { asUsage } from './gateway.js';
@@ -14,7 +15,7 @@ import { OutputFile } from './output_file.js';
 import { Progress } from './progress.js';
 import { remoteSource } from './query-remote.js';
 import { localSource, type QuerySource } from './query-source.js';
-import { threadsOf } from './scan/run.js';
+import { threadsOf } from './scan/threads.js';
 
 const help = `Usage: ringtap query --store DIR[,DIR...] [--from T] [--to T] [-f EXPR] [-w OUT.pcapng] [--json]
                      [--limit N] [--after ID] [--explain]
@@ -114,6 +115,7 @@ async function list(
   options: ScanOptions,
   json: boolean,
 ): Promise<Coverage> {
+  const { loadEngine } = await import('./capture.js'); // files that are written need no decoding
   const printer = new Printer(await loadEngine(), json);
   const answer = source.packets(query, options);
   for (;;) {

@@ -5,7 +5,8 @@ import { type Command, filesOf, parse } from './command.js';
 import { countText, epochText, pairs, sizeText, timeText } from './format.js';
 import { note, printLine } from './output.js';
 import type { ScanResult } from './scan/messages.js';
-import { scanFiles, threadsOf } from './scan/run.js';
+import { scanFiles } from './scan/run.js';
+import { threadsOf } from './scan/threads.js';
 
 const help = `Usage: ringtap summary FILE... [--json]
 

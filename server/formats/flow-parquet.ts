@@ -1,13 +1,13 @@
 /**
- * Flows as one Parquet file in memory: times are TIMESTAMP(NANOS, UTC), intervals and counts INT64, ports
- * INT32, texts UTF-8; unknown is null. Its size is bounded by the engine's flow table.
+ * Flows as Parquet, a row group at a time, so that memory does not grow with their number: times are
+ * TIMESTAMP(NANOS, UTC), intervals and counts INT64, ports INT32, texts UTF-8; unknown is null.
  */
-import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
+import { ByteWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
 import type { Flow } from '../../asm/host/index.js';
 import { VERSION } from '../paths.js';
 import { COLUMNS, type Column, type ColumnType, type Value } from './flow-columns.js';
 
-const ROW_GROUP_ROWS = 100_000;
+const ROW_GROUP_ROWS = 32_768;
 
 const ELEMENTS: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   text: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
@@ -30,19 +30,65 @@ function nameOf({ name, type }: Column): string {
   return type === 'interval_ns' ? `${name}_ns` : name;
 }
 
-export function parquetFile(flows: readonly Flow[]): Uint8Array {
-  const columnData = COLUMNS.map((column) => ({
+const SCHEMA: SchemaElement[] = [
+  { name: 'flow', num_children: COLUMNS.length },
+  ...COLUMNS.map((column) => ({
     name: nameOf(column),
-    data: flows.map((flow) => stored(column.type, column.value(flow))),
-  }));
-  const schema: SchemaElement[] = [
-    { name: 'flow', num_children: COLUMNS.length },
-    ...COLUMNS.map((column) => ({
+    repetition_type: 'OPTIONAL' as const,
+    ...ELEMENTS[column.type],
+  })),
+];
+
+/** One file: add flows, then end. Bytes go to `write` as they come and are valid during the call only. */
+export class ParquetFlows {
+  readonly #bytes = new ByteWriter();
+  readonly #file = new ParquetWriter({
+    writer: this.#bytes,
+    schema: SCHEMA,
+    createdBy: `ringtap ${VERSION}`,
+  });
+  readonly #write: (bytes: Uint8Array) => void;
+  #waiting: Flow[] = [];
+
+  constructor(write: (bytes: Uint8Array) => void) {
+    this.#write = write;
+  }
+
+  add(flows: readonly Flow[]): void {
+    for (const flow of flows) {
+      this.#waiting.push(flow);
+      if (this.#waiting.length === ROW_GROUP_ROWS) this.#group();
+    }
+  }
+
+  end(): void {
+    if (this.#waiting.length) this.#group();
+    this.#file.finish();
+    this.#out();
+  }
+
+  #group(): void {
+    const flows = this.#waiting;
+    this.#waiting = [];
+    const columnData = COLUMNS.map((column) => ({
       name: nameOf(column),
-      repetition_type: 'OPTIONAL' as const,
-      ...ELEMENTS[column.type],
-    })),
-  ];
-  const options = { columnData, schema, rowGroupSize: ROW_GROUP_ROWS, createdBy: `ringtap ${VERSION}` };
-  return new Uint8Array(parquetWriteBuffer(options));
+      data: flows.map((flow) => stored(column.type, column.value(flow))),
+    }));
+    this.#file.write({ columnData, rowGroupSize: ROW_GROUP_ROWS });
+    this.#out();
+  }
+
+  /** The writer counts its offset apart from the buffer, which starts anew. */
+  #out(): void {
+    this.#write(this.#bytes.getBytes());
+    this.#bytes.index = 0;
+  }
+}
+
+export function parquetFile(flows: readonly Flow[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const file = new ParquetFlows((bytes) => parts.push(bytes.slice()));
+  file.add(flows);
+  file.end();
+  return new Uint8Array(Buffer.concat(parts));
 }

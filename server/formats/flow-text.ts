@@ -2,19 +2,21 @@
 import type { Flow } from '../../asm/host/index.js';
 import { COLUMNS, type Column, type Value } from './flow-columns.js';
 
-const NS = 1_000_000_000n;
-
 /** Nanoseconds as `seconds.nanoseconds`, also below zero. */
 export function secondsText(ns: bigint): string {
-  const magnitude = ns < 0n ? -ns : ns;
-  return `${ns < 0n ? '-' : ''}${magnitude / NS}.${(magnitude % NS).toString().padStart(9, '0')}`;
+  const digits = (ns < 0n ? -ns : ns).toString().padStart(10, '0');
+  return `${ns < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
+
+/** What neither a reader of CSV nor a spreadsheet takes for more than text. */
+const PLAIN = /^[^=+\-@\t\r",\n][^",\r\n]*$/;
 
 /**
  * RFC 4180 quoting. Text that a spreadsheet would run as a formula gets an apostrophe in front: names in
  * it were chosen by whoever sent the packets.
  */
 export function csvText(text: string): string {
+  if (PLAIN.test(text)) return text;
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
@@ -31,7 +33,9 @@ export function csvHeader(): string {
 }
 
 export function csvLine(flow: Flow): string {
-  return COLUMNS.map((column) => csvCell(column, column.value(flow))).join(',');
+  let line = '';
+  for (const column of COLUMNS) line += `,${csvCell(column, column.value(flow))}`;
+  return line.slice(1);
 }
 
 /** Times and intervals are texts, as a JSON number cannot hold nanoseconds since 1970. */

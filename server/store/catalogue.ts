@@ -12,6 +12,7 @@ import { Segment } from './segment.js';
 const NAME = /^(ringtap-.+)\.pcapng$/;
 /** UTC to the nanosecond and sequence, as segment.c names its files. */
 const PLACE = /^(.*)-(\d{8}T\d{6}\.?\d*Z?)-(\d+)$/;
+
 /** Segments of one recorder share this, and follow each other by stamp and sequence. */
 function place(stem: string): { prefix: string; order: string } {
   const match = PLACE.exec(stem);

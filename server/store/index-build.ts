@@ -3,7 +3,7 @@
  * that a growing segment is read once. Sleeps between reads as told, to leave the drive to the recorder.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { type BlockIndexer, INDEX_EXTENTS_MAX } from '../../asm/host/index.js';
+import { type BlockIndexer, INDEX_EXTENTS_MAX } from '../../asm/host/block-index.js';
 import { type Identity, INDEX_HEADER_BYTES, writeIdentity, writePart } from './index-file.js';
 import { type Extent, nextBlock } from './segment-file.js';
 

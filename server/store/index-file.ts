@@ -236,10 +236,7 @@ export function writePart(
   return part;
 }
 
-/**
- * The bits of one row, extent 0 lowest, and of all rows at the same page in one read. Throws IndexError when the
- * rows are not what they were written as.
- */
+/** The bits of one row, extent 0 lowest. Throws IndexError when its page is not what was written. */
 export function readRow(fd: number, part: IndexPart, row: number): bigint {
   const from = Math.floor((row * part.width) / 8);
   const page = Math.floor(from / PAGE_BYTES);

@@ -2,8 +2,8 @@
  * Asks an index which extents may hold a packet that a filter passes. The keys and hashes are those of
  * asm/assembly/blockindex.ts. A wrong yes costs a scan; a wrong no never happens.
  */
-import type { IndexCondition } from '../../asm/host/index.js';
-import { indexConditionOf } from '../../asm/host/index.js';
+import type { IndexCondition } from '../../asm/host/filter/explain.js';
+import { indexConditionOf } from '../../asm/host/filter/explain.js';
 
 /** Rows of the fixed part: protocols, ethertypes, then two of their own. */
 const ETHERTYPES = 256;

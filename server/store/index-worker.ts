@@ -1,7 +1,7 @@
 /** The indexing thread of a store: one part at a time, at the lowest priority. Ends when its owner closes it. */
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { BlockIndexer } from '../../asm/host/index.js';
+import { BlockIndexer } from '../../asm/host/block-index.js';
 import { IndexBuilder, type IndexDone, type IndexJob } from './index-build.js';
 import type { StoreWorkerData } from './messages.js';
 

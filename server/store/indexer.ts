@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, openSync, unlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { INDEX_EXTENTS_MAX } from '../../asm/host/index.js';
+import { INDEX_EXTENTS_MAX } from '../../asm/host/block-index.js';
 import type { Catalogue } from './catalogue.js';
 import type { IndexDone, IndexJob } from './index-build.js';
 import { INDEX_HEADER_BYTES, identityOf } from './index-file.js';

@@ -4,12 +4,13 @@
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { explainFilter } from '../../asm/host/index.js';
+import { explainFilter } from '../../asm/host/filter/explain.js';
 import { BT_EPB, LINKTYPE_ETHERNET } from '../../proto/gen/constants.js';
 import { paths } from '../paths.js';
 import { Catalogue } from './catalogue.js';
 import { CoverageBuilder } from './coverage.js';
 import { Indexer, type IndexerOptions } from './indexer.js';
+import { InlineRunner } from './inline.js';
 import { CursorError, parseCursor } from './plan.js';
 import { ScanPool } from './pool.js';
 import { prunerOf } from './prune.js';
@@ -39,6 +40,8 @@ export interface StoreOptions {
   wasmFile?: string;
   /** False: queries scan all blocks of their time range. Default true. */
   useIndexes?: boolean;
+  /** Do the first tasks of a query on the calling thread, before others have started. For commands. */
+  inline?: boolean;
 }
 
 /** Throws when a directory cannot be listed or the engine is missing. */
@@ -51,11 +54,13 @@ export async function openStore(
     nice = 0,
     wasmFile = paths.wasm,
     useIndexes = true,
+    inline = false,
   } = options;
   const module = await WebAssembly.compile(new Uint8Array(readFileSync(wasmFile)));
   const catalogue = new Catalogue(directories);
   catalogue.refresh();
-  return new LocalStore(catalogue, module, new ScanPool(module, threads, nice), useIndexes);
+  const pool = new ScanPool(module, threads, nice);
+  return new LocalStore(catalogue, module, pool, useIndexes, inline ? new InlineRunner(module) : null);
 }
 
 export class LocalStore implements Store {
@@ -63,13 +68,21 @@ export class LocalStore implements Store {
   readonly #module: WebAssembly.Module;
   readonly #pool: ScanPool;
   readonly #useIndexes: boolean;
+  readonly #inline: InlineRunner | null;
   #indexer: Indexer | null = null;
 
-  constructor(catalogue: Catalogue, module: WebAssembly.Module, pool: ScanPool, useIndexes: boolean) {
+  constructor(
+    catalogue: Catalogue,
+    module: WebAssembly.Module,
+    pool: ScanPool,
+    useIndexes: boolean,
+    inline: InlineRunner | null,
+  ) {
     this.#catalogue = catalogue;
     this.#module = module;
     this.#pool = pool;
     this.#useIndexes = useIndexes;
+    this.#inline = inline;
   }
 
   /** Makes indexes from now on, in a thread of its own: writes to the directories. Once. */
@@ -105,10 +118,9 @@ export class LocalStore implements Store {
   /** Packet blocks as they lie in their segments: what scan() and slices are made of. */
   async *batches(query: PacketQuery, options: ScanOptions = {}): AsyncGenerator<Batch, Coverage, void> {
     if (query.filter.trim()) explainFilter(query.filter, LINKTYPE_ETHERNET); // throws FilterError
-    this.#pool.warm();
     this.#catalogue.refresh();
     const prune = prunerOf(query.filter, query.range, this.#useIndexes);
-    const context = { catalogue: this.#catalogue, pool: this.#pool, prune };
+    const context = { catalogue: this.#catalogue, pool: this.#pool, prune, inline: this.#inline };
     return yield* scanBatches(context, query, options);
   }
 
@@ -157,6 +169,7 @@ export class LocalStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#inline?.close();
     await Promise.all([this.#pool.close(), this.#indexer?.close()]);
   }
 }

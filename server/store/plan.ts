@@ -59,7 +59,7 @@ export function plan(
       if (after === null) continue;
       if (extent.packets === 0 || !overlaps(range, extent.firstNs, extent.lastNs)) coverage.skip(extent);
       else if (!wanted) coverage.look(segment, extent, false);
-      else add(tasks, segment, extent, after);
+      else add(tasks, segment, segment.sealed ? extent : { ...extent }, after); // it may grow meanwhile
     }
   return tasks;
 }

@@ -4,7 +4,7 @@
  * bounded: beyond RESULT_BYTES_MAX a lane gets no more threads until it takes what it has.
  */
 import { Worker } from 'node:worker_threads';
-import { FilterError } from '../../asm/host/index.js';
+import { FilterError } from '../../asm/host/errors.js';
 import type { ScanFailure, ScanResult, ScanTask, StoreWorkerData } from './messages.js';
 
 const RESULT_BYTES_MAX = 256 << 20;
@@ -12,12 +12,21 @@ const RESULT_BYTES_MAX = 256 << 20;
 interface Job {
   task: ScanTask;
   lane: Lane;
+  /** Who does it; null while it waits. */
+  worker: Worker | null;
   resolve(result: ScanResult): void;
   reject(error: Error): void;
 }
 
+/** Who does the tasks of one query. */
+export interface TaskRunner {
+  run(task: Omit<ScanTask, 'id'>): Promise<ScanResult>;
+  /** The result was consumed. */
+  release(result: ScanResult): void;
+}
+
 /** The tasks of one query. */
-export class Lane {
+export class Lane implements TaskRunner {
   readonly jobs: Job[] = [];
   /** Results held by their consumer or on their way to it. */
   bytes = 0;
@@ -60,11 +69,6 @@ export class ScanPool {
     this.#threads = threads;
   }
 
-  /** Starts all threads ahead of the first task. */
-  warm(): void {
-    while (this.#workers.length < this.#threads) this.#idle.push(this.#start());
-  }
-
   lane(): Lane {
     return new Lane(this);
   }
@@ -76,7 +80,7 @@ export class ScanPool {
   add(lane: Lane, task: Omit<ScanTask, 'id'>): Promise<ScanResult> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error('the store is closed'));
-      lane.jobs.push({ task: { ...task, id: this.#next++ }, lane, resolve, reject });
+      lane.jobs.push({ task: { ...task, id: this.#next++ }, lane, worker: null, resolve, reject });
       if (!this.#lanes.includes(lane)) this.#lanes.push(lane);
       this.#dispatch();
     });
@@ -101,6 +105,7 @@ export class ScanPool {
       const job = this.#pick();
       if (!job) return;
       const worker = this.#idle.pop() ?? this.#start();
+      job.worker = worker;
       this.#running.set(job.task.id, job);
       worker.postMessage(job.task);
     }
@@ -132,7 +137,7 @@ export class ScanPool {
       this.#dispatch();
       this.#keepAlive();
     });
-    worker.on('error', (error) => this.#fail(error));
+    worker.on('error', (error) => this.#fail(worker, error));
     return worker;
   }
 
@@ -156,17 +161,25 @@ export class ScanPool {
       for (const worker of this.#workers) worker.postMessage('idle');
   }
 
-  #fail(error: Error): void {
-    const failure = new Error(`a scanning thread of the store failed: ${error.message}`);
-    for (const job of this.#running.values()) job.reject(failure);
-    for (const lane of this.#lanes) for (const job of lane.jobs) job.reject(failure);
-    this.#running.clear();
-    this.#lanes = [];
-    this.#closed = true;
+  /** The query whose task it had fails; another thread takes its place when there is work. */
+  #fail(worker: Worker, error: Error): void {
+    remove(this.#workers, worker);
+    remove(this.#idle, worker);
+    for (const [id, job] of this.#running) {
+      if (job.worker !== worker) continue;
+      this.#running.delete(id);
+      job.reject(new Error(`a scanning thread of the store failed: ${error.message}`));
+    }
+    this.#dispatch();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
+}
+
+function remove<T>(list: T[], item: T): void {
+  const at = list.indexOf(item);
+  if (at >= 0) list.splice(at, 1);
 }

@@ -2,8 +2,8 @@
  * Runs one scan task on the thread that calls it: reads pieces of segments into the engine's memory and
  * copies the packet blocks that pass. Holds a few open files between tasks. Decodes nothing.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
-import type { BlockScanner, Gathered } from '../../asm/host/index.js';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { BlockScanner, Gathered } from '../../asm/host/blocks.js';
 import type { Piece, PieceResult, ScanResult, ScanTask } from './messages.js';
 import { nextBlock } from './segment-file.js';
 
@@ -11,14 +11,15 @@ const FILES_MAX = 16;
 /** Of a packet block before its packet. */
 export const EPB_HEADER_BYTES = 28;
 
-/** Open segments, the least recently used closed first. A deleted one stays readable while it is here. */
+/** Open segments, the least recently used closed first. A deleted one is let go, so that its space is freed. */
 export class OpenFiles {
   readonly #files = new Map<string, number>();
 
-  /** Throws when it cannot be opened. */
+  /** Throws when it cannot be opened, or was deleted since. */
   open(path: string): number {
     const known = this.#files.get(path);
-    const fd = known ?? openSync(path, 'r');
+    if (known !== undefined && fstatSync(known).nlink === 0) this.close(path);
+    const fd = this.#files.get(path) ?? openSync(path, 'r');
     this.#files.delete(path);
     this.#files.set(path, fd);
     if (this.#files.size > FILES_MAX) this.close(this.#files.keys().next().value as string);

@@ -7,7 +7,7 @@ import { CoverageBuilder, overlaps } from './coverage.js';
 import type { PieceResult, ScanResult } from './messages.js';
 import type { Pruner } from './order.js';
 import { type PlannedPiece, type PlannedTask, parseCursor, plan } from './plan.js';
-import type { Lane, ScanPool } from './pool.js';
+import type { ScanPool, TaskRunner } from './pool.js';
 import type { Segment } from './segment.js';
 import type { Extent, Hole } from './segment-file.js';
 import type { Coverage, PacketQuery, ScanOptions, TimeRange } from './types.js';
@@ -26,11 +26,17 @@ export interface ScanContext {
   catalogue: Catalogue;
   pool: ScanPool;
   prune: Pruner;
+  /** Does the first tasks, when it is there. */
+  inline: TaskRunner | null;
 }
 
-/** Null when every extent has to be scanned. */
+/** Tasks done without the pool, when that is wanted. */
+const INLINE_TASKS = 2;
+/** An answer of at most so many packets is likely to be complete with them. */
+const FEW_PACKETS = 10_000;
+
 export async function* scanBatches(
-  { catalogue, pool, prune }: ScanContext,
+  { catalogue, pool, prune, inline }: ScanContext,
   query: PacketQuery,
   options: ScanOptions,
 ): AsyncGenerator<Batch, Coverage, void> {
@@ -39,7 +45,7 @@ export async function* scanBatches(
   const tasks = plan(catalogue, query.range, cursor, prune, coverage);
   noteMissing(catalogue, query.range, coverage);
   const lane = pool.lane();
-  const run = new Run(catalogue, query, options, coverage, tasks, lane);
+  const run = new Run(catalogue, query, options, coverage, tasks, inline, lane);
   try {
     yield* run.batches(pool.threads + 1);
   } finally {
@@ -84,17 +90,25 @@ function within(extents: readonly Extent[], { offset, bytes }: Hole): TimeRange 
   return { fromNs: hit[0]?.firstNs ?? null, toNs: hit.length ? hit.at(-1)!.lastNs + 1n : null };
 }
 
+interface Begun {
+  task: PlannedTask;
+  runner: TaskRunner;
+  result: Promise<ScanResult>;
+}
+
 class Run {
   readonly #catalogue: Catalogue;
   readonly #query: PacketQuery;
   readonly #options: ScanOptions;
   readonly #coverage: CoverageBuilder;
   readonly #tasks: PlannedTask[];
-  readonly #lane: Lane;
+  readonly #inline: TaskRunner | null;
+  readonly #lane: TaskRunner;
   readonly #gone = new Set<Segment>();
   #left: number;
   #packets = 0;
   #bytesDone = 0;
+  readonly #bytesTotal: number;
 
   constructor(
     catalogue: Catalogue,
@@ -102,39 +116,45 @@ class Run {
     options: ScanOptions,
     coverage: CoverageBuilder,
     tasks: PlannedTask[],
-    lane: Lane,
+    inline: TaskRunner | null,
+    lane: TaskRunner,
   ) {
     this.#catalogue = catalogue;
     this.#query = query;
     this.#options = options;
     this.#coverage = coverage;
     this.#tasks = tasks;
+    this.#bytesTotal = tasks.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#inline = inline;
     this.#lane = lane;
     this.#left = options.limit ?? Number.MAX_SAFE_INTEGER;
   }
 
   async *batches(window: number): AsyncGenerator<Batch, void, void> {
     const { signal } = this.#options;
-    const waiting: { task: PlannedTask; result: Promise<ScanResult> }[] = [];
+    const waiting: Begun[] = [];
     let next = 0;
     for (let done = 0; done < this.#tasks.length; done++) {
-      while (next < this.#tasks.length && waiting.length < window && this.#left > 0)
-        waiting.push(this.#begin(this.#tasks[next++] as PlannedTask));
+      const ahead = this.#inline && done < INLINE_TASKS && this.#left <= FEW_PACKETS ? 1 : window;
+      while (next < this.#tasks.length && waiting.length < ahead && this.#left > 0)
+        waiting.push(this.#begin(next++));
       if (signal?.aborted || this.#left === 0) break;
-      const { task, result } = waiting.shift() as (typeof waiting)[number];
+      const { task, runner, result } = waiting.shift() as Begun;
       const outcome = await settled(result, signal);
       if (!outcome) break;
       const batch = this.#take(task, outcome);
       this.#report();
       if (batch.starts.length > 0) yield batch;
-      this.#lane.release(outcome);
+      runner.release(outcome);
     }
     if (signal?.aborted) this.#coverage.stopped = isTimeout(signal) ? 'timeout' : 'cancelled';
     else if (this.#left === 0) this.#coverage.stopped = 'limit';
   }
 
-  #begin(task: PlannedTask): { task: PlannedTask; result: Promise<ScanResult> } {
-    const result = this.#lane.run({
+  #begin(number: number): Begun {
+    const task = this.#tasks[number] as PlannedTask;
+    const runner = this.#inline && number < INLINE_TASKS ? this.#inline : this.#lane;
+    const result = runner.run({
       filter: this.#query.filter,
       ...this.#query.range,
       pieces: task.pieces.map(({ piece }) => piece),
@@ -142,7 +162,7 @@ class Run {
       withoutBytes: this.#options.withoutBytes ?? false,
     });
     result.catch(() => {}); // whoever awaits it hears of it
-    return { task, result };
+    return { task, runner, result };
   }
 
   #take(task: PlannedTask, result: ScanResult): Batch {
@@ -157,22 +177,27 @@ class Run {
     return { bytes, starts: starts.subarray(0, packets), offsets: offsets.subarray(0, packets), parts };
   }
 
-  #part({ segment, extents }: PlannedPiece, result: PieceResult): { segment: Segment; packets: number } {
+  #part(
+    { segment, extents, piece }: PlannedPiece,
+    result: PieceResult,
+  ): { segment: Segment; packets: number } {
     if (result.failure === null) for (const extent of extents) this.#coverage.look(segment, extent, true);
-    else this.#lost(segment, result.failure);
+    else this.#lost(segment, piece.offset, result.failure);
     for (const hole of result.damaged) this.#coverage.damaged(segment, hole, within(extents, hole));
     return { segment, packets: result.found };
   }
 
   /** Once per segment: the gap is from its first extent that could not be read to its end. */
-  #lost(segment: Segment, errno: string): void {
+  #lost(segment: Segment, offset: number, errno: string): void {
     if (this.#gone.has(segment)) return;
     this.#gone.add(segment);
     if (errno !== 'ENOENT') {
       this.#coverage.unreadable(segment, `it cannot be read: ${errno}`);
       return;
     }
-    const planned = this.#tasks.flatMap(({ pieces }) => pieces).filter((piece) => piece.segment === segment);
+    const planned = this.#tasks
+      .flatMap(({ pieces }) => pieces)
+      .filter((one) => one.segment === segment && one.piece.offset >= offset);
     const extents = planned.flatMap((piece) => piece.extents);
     const range = { fromNs: extents[0]?.firstNs ?? null, toNs: (extents.at(-1)?.lastNs ?? 0n) + 1n };
     const packets = extents.reduce((sum, extent) => sum + extent.packets, 0);
@@ -186,8 +211,8 @@ class Run {
   }
 
   #report(): void {
-    const bytesTotal = this.#tasks.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#options.onProgress?.({ bytesDone: this.#bytesDone, bytesTotal, packets: this.#packets });
+    const [bytesDone, bytesTotal] = [this.#bytesDone, this.#bytesTotal];
+    this.#options.onProgress?.({ bytesDone, bytesTotal, packets: this.#packets });
   }
 }
 

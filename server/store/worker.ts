@@ -1,7 +1,8 @@
 /** A scanning thread of the store: one engine, tasks one after another. Ends when its pool closes it. */
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { BlockScanner, FilterError } from '../../asm/host/index.js';
+import { BlockScanner } from '../../asm/host/blocks.js';
+import { FilterError } from '../../asm/host/errors.js';
 import type { ScanFailure, ScanResult, ScanTask, StoreWorkerData } from './messages.js';
 import { OpenFiles, runTask } from './scan-task.js';
 

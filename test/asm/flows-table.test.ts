@@ -149,6 +149,34 @@ test('idle timeouts split by protocol, to the nanosecond; without exports both p
   assert.equal(list(exporting.flows()), ['tcp 3 null', 'udp 1 null']);
 });
 
+test('forgotten flows are counted all the same, and take no place', async () => {
+  const packets = mixed(12_000, 60);
+  const options = { seed: 7n, maxFlows: 1 << 16, idleTimeouts: { tcp: 2, udp: 1, icmp: 1, other: 1 } };
+  const exporting = await read(pcap(packets), { ...options, exportFlows: true });
+  const forgetting = await read(pcap(packets), { ...options, forgetFlows: true });
+  assert.equal(forgetting.totals(), exporting.totals());
+  assert.equal([forgetting.flowPackets, forgetting.flowsEvicted], [exporting.flowPackets, 0]);
+  assert.equal(forgetting.distinct(), exporting.distinct());
+  assert.equal(byId(forgetting.flows()), byId(exporting.flows()));
+  assert.ok(exporting.drainFlows().length > 1000, 'flows did end');
+  try {
+    await newEngine({ forgetFlows: true, exportFlows: true });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, EngineError);
+  }
+});
+
+test('endFlows hands out the whole table in steps', async () => {
+  const packets = Array.from({ length: 5000 }, (_, i) => ({ bytes: ether(0x800, ipv4(17, udp(1 + i, 9))) }));
+  const engine = await read(pcap(packets), { exportFlows: true, maxFlows: 4000 });
+  const steps = [...engine.endFlows()];
+  assert.is(steps[0]?.length, 1000, 'those evicted before come first');
+  assert.ok(steps.every((flows) => flows.length <= 1024));
+  assert.is(new Set(steps.flat().map(({ id }) => id)).size, 5000);
+  assert.is(engine.flowCount, 0);
+});
+
 test('a silent flow is exported by the traffic of others', async () => {
   const packets = Array.from({ length: 200 }, (_, i) => ({
     bytes: ether(0x800, ipv4(17, udp(i === 0 ? 7 : 8, 9))),

@@ -47,11 +47,12 @@ function truthOf(file: string): Stream[] {
 const rttOf = ({ handshakeRttNs }: Flow): number | null =>
   handshakeRttNs === null ? null : Number(handshakeRttNs) / 1e9;
 
-if (!tshark || !existsSync(root))
+if (!tshark || !existsSync(root)) {
   console.log(
     `SKIP TCP figures against tshark: ${tshark ? `there is no ${root}` : 'tshark is not installed'}`,
   );
-else
+  test('nothing to compare with', () => {});
+} else
   test('round trips, repeats and zero windows of TCP streams', async () => {
     const engine = await newEngine();
     const score = { streams: 0, rtt: 0, again: 0, zeroWindows: 0, flows: 0 };

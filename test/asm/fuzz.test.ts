@@ -2,30 +2,15 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { TreeNode } from '../../asm/host/index.js';
-import { FRAMES, join, newEngine, Pcapng, pcap, random, runSeed } from './captures.js';
+import { FRAMES, join, newEngine, pcap, random, runSeed } from './captures.js';
+import { FILES } from './fuzz/seeds.js';
+import { VECTORS } from './vectors.js';
 
 const ROUNDS = Number(process.env.RINGTAP_FUZZ_ROUNDS ?? 3000);
 const LINKTYPES = [0, 1, 9, 50, 51, 101, 104, 105, 108, 113, 127, 147, 228, 229, 276];
+const PACKETS = [...FRAMES, ...VECTORS];
 const seed = runSeed('fuzz');
 const engine = await newEngine({ maxFlows: 1024, seed: 5n });
-
-const ng = new Pcapng();
-const big = new Pcapng(true);
-const packets = FRAMES.map(({ bytes }, i) => ({ bytes, ts: BigInt(i) * 1_000_000_000n }));
-const FILES = [
-  pcap(packets),
-  pcap(packets, { big: true, variant: 'ns' }),
-  pcap(packets, { variant: 'modified' }),
-  ...[ng, big].map((order) =>
-    join(
-      order.section(),
-      order.iface(1, order.tsresol(0x92)),
-      ...packets.map(({ bytes }, i) => order.enhanced(bytes, BigInt(i))),
-      order.simple(packets[0]!.bytes),
-      order.obsolete(packets[1]!.bytes, 1n),
-    ),
-  ),
-];
 
 /** Changes bytes, drops, doubles or swaps stretches; interesting values are preferred. */
 function mutate(bytes: Uint8Array, next: (below: number) => number): Uint8Array {
@@ -99,7 +84,7 @@ test(`${ROUNDS} mutated frames in every linktype: trees stay within the frame`, 
   const next = random(seed + 1);
   let nodes = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const bytes = mutate(FRAMES[next(FRAMES.length)]!.bytes, next);
+    const bytes = mutate(PACKETS[next(PACKETS.length)]!.bytes, next);
     const linktype = LINKTYPES[next(LINKTYPES.length)]!;
     const wirelen = next(2) ? bytes.length : next(0x100000000);
     nodes = Math.max(nodes, checkTree(engine.decode(linktype, bytes, wirelen), bytes.length));
@@ -113,6 +98,21 @@ test('every prefix of every frame, in every linktype', () => {
     for (let length = 0; length <= bytes.length; length++)
       for (const linktype of LINKTYPES)
         checkTree(engine.decode(linktype, bytes.subarray(0, length), bytes.length), length);
+});
+
+test('every prefix of every vector, as a tree and read from a capture that kept no more', () => {
+  for (const { name, bytes } of VECTORS) {
+    const records = [];
+    for (let length = 0; length <= bytes.length; length++) {
+      checkTree(engine.decode(1, bytes.subarray(0, length), bytes.length), length);
+      records.push({ bytes: bytes.subarray(0, length), wirelen: bytes.length });
+    }
+    engine.reset();
+    engine.push(pcap(records));
+    assert.is(engine.end(), null, name);
+    const { packets, truncated } = engine.totals();
+    assert.equal([packets, truncated], [bytes.length + 1, bytes.length], name);
+  }
 });
 
 test('the longest frame allowed, of options and labels without end', () => {

@@ -16,6 +16,12 @@ const BOOT_TIMEOUT_MS = 90_000;
 const TOOLS = ['qemu-system-x86_64', 'busybox', 'cpio', 'gzip', 'ip', 'mkfs.ext4', 'debugfs'];
 /** Of the image package, besides ours; the kernel has NVMe and ext4 built in. */
 const MODULES = ['drivers/net/veth'];
+/** For a NIC with virtual functions: the PF's driver and what it leans on. */
+const PF_MODULES = [
+  'drivers/dca/dca',
+  'drivers/i2c/algos/i2c-algo-bit',
+  'drivers/net/ethernet/intel/igb/igb',
+];
 const TROUBLE =
   /BUG:|WARNING:|Oops|Call Trace|KASAN:|kmemleak: [1-9]|possible .*lock|suspicious RCU|general protection|rcu.*stall|Kernel panic/;
 
@@ -25,6 +31,8 @@ export interface Prepared {
   moduleDirectory: string | null;
   modules: { version: string; headers: string; ko: string; sparse: boolean; warnings: string[] }[];
   tap: string;
+  /** Another QEMU than the system's, with its data and module directories. */
+  qemu?: { program: string; share: string[]; modules: string };
 }
 
 /** What a boot left behind. */
@@ -62,7 +70,7 @@ export interface ListenerResult {
 export interface BootOptions {
   scenario: string;
   /** An emulated NIC whose frames come from `Wire`. */
-  nic?: 'e1000e' | 'e1000';
+  nic?: 'e1000e' | 'e1000' | 'igb';
   /** A raw image, /dev/nvme0n1 in the guest. */
   disk?: string;
   /** Further files for the guest: path in it → path here. Programs bring their libraries. */
@@ -79,10 +87,12 @@ function has(tool: string): boolean {
 }
 
 /** Everything a guest needs, built; or the process ends with a SKIP line that says why not. */
-export function prepare(): Prepared {
+export function prepare(script: 'kmod' | 'kmod-vf' = 'kmod'): Prepared {
   const missing = TOOLS.filter((tool) => !has(tool));
   if (missing.length > 0) skip(`kernel module: ${missing.join(', ')} not installed`);
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/kmod.mjs'], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [`scripts/${script}.mjs`], {
+    encoding: 'utf8',
+  });
   if (status === 2) skip(stderr.trim());
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
@@ -132,7 +142,8 @@ function pack(prepared: Prepared, options: BootOptions, work: string): string {
   addProgram(directory, execFileSync('which', ['ip'], { encoding: 'utf8' }).trim(), 'bin/ip2');
   for (const [target, source] of Object.entries(options.files ?? {})) addProgram(directory, source, target);
   copyFileSync(prepared.modules[0]!.ko, join(directory, 'ringtap.ko'));
-  for (const name of prepared.moduleDirectory ? MODULES : [])
+  const wanted = options.nic === 'igb' ? [...MODULES, ...PF_MODULES] : MODULES;
+  for (const name of prepared.moduleDirectory ? wanted : [])
     copyFileSync(
       join(prepared.moduleDirectory ?? '', `${name}.ko`),
       join(directory, `${name.split('/').at(-1)}.ko`),
@@ -145,7 +156,8 @@ function pack(prepared: Prepared, options: BootOptions, work: string): string {
 }
 
 function qemuArguments(prepared: Prepared, options: BootOptions, work: string): string[] {
-  const words = ['-accel', 'tcg', '-M', 'q35', '-m', '1024', '-smp', String(options.cpus ?? 2)];
+  const words = (prepared.qemu?.share ?? []).flatMap((directory) => ['-L', directory]);
+  words.push('-accel', 'tcg', '-M', 'q35', '-m', '1024', '-smp', String(options.cpus ?? 2));
   words.push('-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot');
   words.push('-kernel', prepared.kernel, '-initrd', pack(prepared, options, work));
   words.push(
@@ -155,7 +167,10 @@ function qemuArguments(prepared: Prepared, options: BootOptions, work: string): 
   if (options.nic) {
     const path = join(work, 'wire');
     words.push('-netdev', `stream,id=n0,server=on,addr.type=unix,addr.path=${path}`);
-    words.push('-device', `${options.nic},netdev=n0,id=nic0`);
+    // Virtual functions need a PCI Express port of their own.
+    const port = options.nic === 'igb' ? ',bus=port0' : '';
+    if (port) words.push('-device', 'pcie-root-port,id=port0,bus=pcie.0,chassis=1');
+    words.push('-device', `${options.nic},netdev=n0,id=nic0${port}`);
     words.push('-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`);
   }
   if (options.disk) {
@@ -281,8 +296,10 @@ function read(lines: string[]): Outcome {
  */
 async function bootOnce(prepared: Prepared, options: BootOptions): Promise<string[] | null> {
   const work = mkdtempSync(join(tmpdir(), 'ringtap-guest-'));
-  const child = spawn('qemu-system-x86_64', qemuArguments(prepared, options, work), {
+  const { program = 'qemu-system-x86_64', modules } = prepared.qemu ?? {};
+  const child = spawn(program, qemuArguments(prepared, options, work), {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: modules ? { ...process.env, QEMU_MODULE_DIR: modules } : process.env,
   });
   const kill = () => child.kill('SIGKILL');
   let timer = setTimeout(kill, options.limitMs ?? UP_TIMEOUT_MS);

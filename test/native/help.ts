@@ -25,6 +25,10 @@ export interface LedgerLine {
   ring_drops: number | null;
   pool_drops: number;
   unrecorded: number;
+  cutoff: number;
+  duplicates: number;
+  sliced_bytes: number;
+  ring_starved: number | null;
   stored: number;
   store_drops: number;
   in_flight: number;
@@ -39,6 +43,8 @@ export interface LedgerLine {
   uplink_pending: number;
   segment: string;
   segments: number;
+  expired_segments: number;
+  expired_bytes: number;
   final: boolean;
   alarms: string[];
 }
@@ -63,9 +69,11 @@ function outcome(code: number | null, stdout: Buffer, stderr: string): Outcome {
 /** Runs to the end. `netns`: inside that namespace. */
 export function run(
   args: string[],
-  options: { binary?: string; input?: Buffer; timeout?: number } = {},
+  options: { binary?: string; netns?: string; input?: Buffer; timeout?: number } = {},
 ): Outcome {
-  const { status, stdout, stderr } = spawnSync(options.binary ?? ASAN, args, {
+  const binary = options.binary ?? ASAN;
+  const command = options.netns ? ['ip', 'netns', 'exec', options.netns, binary] : [binary];
+  const { status, stdout, stderr } = spawnSync(command[0]!, [...command.slice(1), ...args], {
     input: options.input,
     timeout: options.timeout ?? 30_000,
     killSignal: 'SIGKILL',
@@ -138,6 +146,8 @@ export async function until(ready: () => unknown, what: string, ms = 15_000): Pr
 export function imbalance(l: LedgerLine): string {
   const recorder =
     (l.filtered ?? 0) +
+    l.cutoff +
+    l.duplicates +
     l.unrecorded +
     (l.ring_drops ?? 0) +
     l.pool_drops +
@@ -158,6 +168,13 @@ process.on('exit', () => {
 export function scratch(): string {
   const path = mkdtempSync(join(tmpdir(), 'ringtap-native-'));
   made.push(path);
+  return path;
+}
+
+/** The preloaded library of test/native/shim.c. */
+export function shim(): string {
+  const path = join(scratch(), 'shim.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-D_GNU_SOURCE', '-o', path, 'test/native/shim.c']);
   return path;
 }
 
@@ -192,12 +209,17 @@ export function tsharkFields(path: string, fields: string[], more: string[] = []
     .map((line) => line.split('\t'));
 }
 
+const namespaces: string[] = [];
+process.on('exit', () => {
+  for (const name of namespaces) spawnSync('ip', ['netns', 'del', name]);
+});
+
 /** A namespace with the veth pair va -> vb, both up and quiet. Removed at exit. */
 export function makeNetns(letter: string): string {
   const name = `rt${process.pid}${letter}`;
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   ip('netns', 'add', name);
-  process.on('exit', () => spawnSync('ip', ['netns', 'del', name]));
+  namespaces.push(name);
   const quiet = 'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$f; done';
   ip('netns', 'exec', name, 'sh', '-c', quiet);
   ip('-n', name, 'link', 'add', 'va', 'type', 'veth', 'peer', 'name', 'vb');

@@ -156,6 +156,26 @@ live(
   },
 );
 
+live('the MTU changes while recording: every frame whole, before and after', async () => {
+  const space = makeNetns('m');
+  const dir = scratch();
+  const probe = await startLive(['--store', dir], undefined, space);
+  const mtu = (bytes: number) => {
+    for (const end of ['va', 'vb']) execFileSync('ip', ['-n', space, 'link', 'set', end, 'mtu', `${bytes}`]);
+  };
+  await generate(space, 50, 10000, 1514);
+  mtu(9000);
+  await generate(space, 50, 10000, 9014);
+  mtu(1280);
+  await generate(space, 50, 10000, 1294);
+  await until(() => probe.last()!.ring_received === 150, 'all of them');
+  const { final } = await finish(probe);
+  assert.equal([final.stored, imbalance(final), final.alarms], [150, '', []]);
+  const lengths = tsharkFields(segments(dir)[0]!, ['frame.cap_len', 'frame.len']).map((row) => row.join('/'));
+  const expected = [1514, 9014, 1294].flatMap((bytes) => Array(50).fill(`${bytes}/${bytes}`));
+  assert.equal(lengths, expected);
+});
+
 live('loopback packets are recorded once', async () => {
   const dir = scratch();
   execFileSync('ip', ['-n', netns, 'link', 'set', 'lo', 'up']);

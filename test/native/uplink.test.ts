@@ -1,5 +1,4 @@
 /** The uplink against a real WebSocket server that welcomes, withholds, refuses, dies and comes back. */
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,6 +18,7 @@ import {
   type Running,
   run,
   scratch,
+  shim,
   sleep,
   start,
   until,
@@ -348,13 +348,6 @@ test("the gateway's ledgers keep their own time, whatever --stats-interval", asy
     await gateway.close();
   }
 });
-
-/** ringtapd with a resolver that is slow, or a libwebsockets that gives up. */
-function shim(): string {
-  const path = join(scratch(), 'shim.so');
-  execFileSync('cc', ['-shared', '-fPIC', '-D_GNU_SOURCE', '-o', path, 'test/native/shim.c']);
-  return path;
-}
 
 test('a resolver that does not answer: files and the final ledger are there, the end comes within 1.5 s', async () => {
   const dir = scratch();

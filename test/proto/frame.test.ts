@@ -35,7 +35,7 @@ for (const [name, { fields, hex }] of Object.entries(golden)) {
 
   test(`golden ${name} is read back`, () => {
     const frame = decodeFrame(Buffer.from(String(hex), 'hex'));
-    assert.is(frame.body, name);
+    assert.is(frame.body, name.split('_')[0]);
     assert.is(Buffer.from(encodeFrame(frame)).toString('hex'), String(hex));
   });
 

@@ -11,6 +11,7 @@ import { parquetFile } from '../../server/formats/flow-parquet.js';
 import { csvHeader, csvLine, csvText, jsonLine, secondsText } from '../../server/formats/flow-text.js';
 import { zeekFooter, zeekHeader, zeekLine } from '../../server/formats/zeek.js';
 import { paths } from '../../server/paths.js';
+import { ether, ipv4, pcap, tcp } from '../asm/captures.js';
 import { epb, ringtap, section, temporaryDirectory, udpPacket, withoutEngine } from './helpers.js';
 
 /** What every engine tells. */
@@ -46,6 +47,7 @@ const rich = {
   missedBytes: 0,
   synAckRttNs: 12_000_000n,
   ackRttNs: null,
+  handshakeRttNs: null,
   origRetransmits: 4,
   respRetransmits: 0,
   origOutOfOrder: 0,
@@ -98,7 +100,7 @@ test('CSV: quoted by RFC 4180, nothing a spreadsheet would run', () => {
     csvLine(plain),
     /^tcp,10\.0\.0\.1,40000,2001:db8::1,443,1700000000\.000000001,1700000002\.500000001,3,2,300,1099511627776,6,2\.500000000,,,/,
   );
-  assert.match(csvLine(rich), /,SF,ShADadFf,280,180,100,0,0,0\.012000000,/);
+  assert.match(csvLine(rich), /,SF,ShADadFf,280,180,100,0,0,,0\.012000000,/);
 });
 
 test('JSON: unknown is null, never 0 or missing', () => {
@@ -201,6 +203,43 @@ function withEngine(): void {
     epb(udpPacket(2000 + (i % 10)), 1_700_000_000_000_000_000n + BigInt(i)),
   );
   writeFileSync(name, Buffer.concat([section(), ...blocks]));
+
+  test('what the engine measured of a TCP connection arrives in the columns', async () => {
+    const ends = { src: '10.0.0.2', dst: '10.0.0.1' };
+    const there = (flags: number, seq: number, ack: number, data: number[] = []) =>
+      ether(0x800, ipv4(6, tcp(40000, 80, data, { flags, seq, ack })));
+    const back = (flags: number, seq: number, ack: number) =>
+      ether(0x800, ipv4(6, tcp(80, 40000, [], { flags, seq, ack }), ends));
+    const data = there(0x18, 11, 101, [1, 2, 3]);
+    const frames = [
+      there(2, 10, 0),
+      back(0x12, 100, 11),
+      there(0x10, 11, 101),
+      data,
+      data,
+      back(0x10, 101, 14),
+    ];
+    const tcpFile = join(directory, 'tcp.pcap');
+    writeFileSync(
+      tcpFile,
+      pcap(
+        frames.map((bytes, i) => ({ bytes, ts: BigInt(i) * 10_000_000n })),
+        { variant: 'ns' },
+      ),
+    );
+    const row = JSON.parse((await ringtap(['flows', tcpFile, '--format', 'json'])).stdout);
+    assert.equal(
+      [
+        row.syn_ack_rtt,
+        row.ack_rtt,
+        row.rtt,
+        row.orig_retransmits,
+        row.resp_retransmits,
+        row.resp_zero_windows,
+      ],
+      ['0.010000000', '0.010000000', '0.020000000', 1, 0, 0],
+    );
+  });
 
   test('every format tells the same flows', async () => {
     const json = (await ringtap(['flows', name, '--format', 'json'])).stdout

@@ -1,7 +1,7 @@
 /** Scans on several threads: the same answers as one thread, in order; parts of a segment; progress. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,6 +30,25 @@ test('progress: done, rate and what is left; unknown totals have no end', () => 
 const missing = withoutEngine();
 if (missing) console.log(`SKIP scans: ${missing}`);
 else withEngine();
+
+/** A pcap file of little-endian records, a millisecond apart. */
+function pcapFile(magic: number, packets: readonly Buffer[]): Buffer {
+  const head = Buffer.alloc(24);
+  head.writeUInt32LE(magic, 0);
+  head.writeUInt16LE(2, 4);
+  head.writeUInt16LE(4, 6);
+  head.writeUInt32LE(262144, 16);
+  head.writeUInt32LE(1, 20);
+  const record = (packet: Buffer, i: number) => {
+    const header = Buffer.alloc(magic === 0xa1b2cd34 ? 24 : 16);
+    header.writeUInt32LE(1_700_000_000 + Math.floor(i / 1000), 0);
+    header.writeUInt32LE(i % 1000, 4);
+    header.writeUInt32LE(packet.length, 8);
+    header.writeUInt32LE(packet.length, 12);
+    return Buffer.concat([header, packet]);
+  };
+  return Buffer.concat([head, ...packets.map(record)]);
+}
 
 async function answers(options: Omit<ScanOptions, 'threaded_bytes_min'>): Promise<ScanResult[]> {
   const results: ScanResult[] = [];
@@ -83,10 +102,64 @@ function withEngine(): void {
     assert.is(merge([part({}), part({ format: 'pcapng-mixed-endian' })]), null);
   });
 
-  test('nothing but a recorder segment is cut', () => {
-    assert.is(split(files[11] as string, 64), null);
+  test('what has no records it knows is not cut', () => {
     assert.is(split(file('zeros', Buffer.alloc(10_000)), 64), null);
     assert.is(split(file('text', Buffer.from('x'.repeat(10_000))), 64), null);
+    assert.is(split(file('head', pcapFile(0xa1b2c3d4, []).subarray(0, 26)), 8), null);
+    const swapped = pcapFile(0xa1b2c3d4, [udpPacket(1)]).swap32();
+    assert.is(split(file('swapped', Buffer.concat([swapped, Buffer.alloc(10_000)])), 64), null);
+  });
+
+  test("anybody's files are cut at records, and count the same", async () => {
+    const packets = Array.from({ length: 5000 }, (_, i) => udpPacket(1000 + (i % 300), 18 + (i % 500)));
+    const names = [0xa1b2c3d4, 0xa1b23c4d, 0xa1b2cd34].map((magic) =>
+      file(`cut-${magic}`, pcapFile(magic, packets)),
+    );
+    const blocks = packets.map((packet, i) => epb(packet, BigInt(i)));
+    names.push(file('cut-ng', Buffer.concat([section(), ...blocks])));
+    for (const name of names) {
+      const parts = split(name, 100_000) ?? [];
+      assert.ok(parts.length > 10, `${name}: ${parts.length} parts`);
+      assert.is(parts.at(-1)?.to, statSync(name).size);
+      const common = { files: [name], filter: 'src port 1007', countOnly: true };
+      const [cut] = await answers({ ...common, threads: 3, part_bytes: 100_000 });
+      assert.equal([cut?.matched, cut?.totals.packets, cut?.error], [17, 5000, null], name);
+    }
+  });
+
+  test('a file cut at the wrong places is read again as a whole', async () => {
+    // Packets that carry a capture file: the records in them are taken for the real ones.
+    const inner = pcapFile(
+      0xa1b2c3d4,
+      Array.from({ length: 40 }, (_, i) => udpPacket(i)),
+    ).subarray(24);
+    const packets = Array.from({ length: 200 }, (_, i) => Buffer.concat([udpPacket(3000 + i, 900), inner]));
+    const innerBlocks = Buffer.concat(Array.from({ length: 40 }, (_, i) => epb(udpPacket(i), BigInt(i))));
+    const others = packets.map((_, i) =>
+      epb(Buffer.concat([udpPacket(3000 + i, 900), innerBlocks]), BigInt(i)),
+    );
+    for (const name of [
+      file('wrong', pcapFile(0xa1b2c3d4, packets)),
+      file('wrong-ng', Buffer.concat([section(), ...others])),
+    ]) {
+      assert.ok((split(name, 50_000) ?? []).length > 5, 'it is cut');
+      const common = { files: [name], filter: 'portrange 3010-3019', countOnly: true };
+      const [cut] = await answers({ ...common, threads: 2, part_bytes: 50_000 });
+      assert.equal([cut?.matched, cut?.totals.packets, cut?.error], [10, 200, null], name);
+    }
+  });
+
+  test('a large file on the command line: threads as one', async () => {
+    const packets = Array.from({ length: 3000 }, (_, i) => udpPacket(1000 + (i % 10), 1400));
+    const records = pcapFile(0xa1b2c3d4, packets);
+    const name = join(directory, 'large.pcap');
+    writeFileSync(name, records);
+    for (let i = 1; i < 20; i++) appendFileSync(name, records.subarray(24));
+    assert.ok(statSync(name).size > 2 * (32 << 20), 'large enough for threads and parts');
+    for (const threads of ['1', '2', '4']) {
+      const { stdout, stderr } = await ringtap(['count', '--threads', threads, '-f', 'src port 1003', name]);
+      assert.equal([stdout, stderr], ['6000\n', '']);
+    }
   });
 
   test('stderr is silent when it is no terminal, also in a long run', async () => {

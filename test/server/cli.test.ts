@@ -26,7 +26,7 @@ function file(name: string, bytes: Buffer | string): string {
   return path;
 }
 
-const COMMANDS = ['up', 'gateway', 'summary', 'packets', 'count', 'decode', 'slice', 'flows'];
+const COMMANDS = ['up', 'gateway', 'summary', 'packets', 'count', 'decode', 'slice', 'flows', 'verify'];
 
 test('help: for all and for each command, on stdout, exit 0', async () => {
   const all = await ringtap(['--help']);

@@ -338,4 +338,33 @@ test('the waterfall balances and unknown stays unknown', () => {
   assert.is(recordedLoss(store.state.shown!), null);
 });
 
+test('what shaping removed has its rows where something was, and the bar still balances', () => {
+  const { store, receive } = setup();
+  const probe = new TestProbe(1);
+  receive(probe.up(), probe.batch(60), probe.ledger());
+  const fields = () => waterfall(store.state.shown!)[0]!.rows.map(({ field }) => field);
+  assert.not(fields().some((field) => /cutoff|duplicates|sliced|starved/.test(field)));
+  const shaping = {
+    ringReceived: Long.fromNumber(100),
+    cutoff: Long.fromNumber(30),
+    duplicates: Long.fromNumber(10),
+    slicedBytes: Long.fromNumber(5_000_000_000),
+    ringStarved: Long.ZERO,
+  };
+  receive(probe.ledger(shaping));
+  const rows = waterfall(store.state.shown!)[0]!.rows;
+  const row = (name: string) => rows.find(({ field }) => field === name);
+  const near = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
+  near(row('cutoff')!.from, 0.7);
+  near(row('duplicates')!.to, 0.7);
+  near(row('duplicates')!.from, 0.6);
+  near(row('stored')!.to, 0.6);
+  assert.not(row('duplicates')!.loss, 'removed on purpose is not lost');
+  assert.is(row('sliced_bytes')!.value, 5_000_000_000);
+  assert.is(row('ring_starved'), undefined);
+  assert.is(recordedLoss(store.state.shown!), 0);
+  receive(probe.ledger({ ...shaping, ringStarved: Long.fromNumber(7) }));
+  assert.ok(fields().includes('ring_starved'));
+});
+
 test.run();

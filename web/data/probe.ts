@@ -27,9 +27,14 @@ export interface LedgerView {
   ringReceived: number;
   /** Nobody asked to record them. */
   unrecorded: number;
+  /** Removed by --flow-cutoff and --dedup; bytes cut off kept packets. */
+  cutoff: number;
+  duplicates: number;
+  slicedBytes: number;
   filtered: number | null;
   ringDrops: number | null;
   ifDrops: number | null;
+  ringStarved: number | null;
   poolDrops: number;
   stored: number;
   storeDrops: number;
@@ -134,9 +139,13 @@ export function ledgerView(ledger: ringtap.Ledger): LedgerView {
     tsMs: Number(nanoseconds(ledger.tsNs) / 1_000_000n),
     ringReceived: count(ledger.ringReceived),
     unrecorded: count(ledger.unrecorded),
+    cutoff: count(ledger.cutoff),
+    duplicates: count(ledger.duplicates),
+    slicedBytes: count(ledger.slicedBytes),
     filtered: optionalCount(ledger.filtered),
     ringDrops: optionalCount(ledger.ringDrops),
     ifDrops: optionalCount(ledger.ifDrops),
+    ringStarved: optionalCount(ledger.ringStarved),
     poolDrops: count(ledger.poolDrops),
     stored: count(ledger.stored),
     storeDrops: count(ledger.storeDrops),

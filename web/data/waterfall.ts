@@ -2,7 +2,7 @@
  * The loss ledger as rows to draw: each stage with its exact count and the stretch of the bar it
  * takes. Three accounts that each balance: the recorder's, the uplink's, and this browser's. Pure.
  */
-import type { ProbeView } from './probe.js';
+import type { LedgerView, ProbeView } from './probe.js';
 
 export interface WaterfallRow {
   /** Stable name for tests and styles, as in proto/ringtap.proto. */
@@ -52,6 +52,54 @@ function account(name: string, whole: number | null, specs: readonly Spec[]): Wa
   return { name, rows };
 }
 
+/** What shaping removed; its rows are there only where something was. */
+function shaped(ledger: LedgerView | null): Spec[] {
+  if (!ledger) return [];
+  const specs: Spec[] = [
+    [
+      'cutoff',
+      'Flow cutoff',
+      ledger.cutoff,
+      'minus',
+      false,
+      'Removed on purpose: their flow had had its first bytes (--flow-cutoff).',
+    ],
+    [
+      'duplicates',
+      'Duplicates',
+      ledger.duplicates,
+      'minus',
+      false,
+      'Removed on purpose: the same bytes had come a moment before (--dedup).',
+    ],
+  ];
+  return specs.filter(([, , value]) => value !== 0);
+}
+
+/** Neither takes a packet from the account: bytes cut off kept packets, and why a ring dropped. */
+function shapedAside(ledger: LedgerView | null): Spec[] {
+  if (!ledger) return [];
+  const specs: Spec[] = [
+    [
+      'sliced_bytes',
+      'Bytes sliced off',
+      ledger.slicedBytes,
+      'aside',
+      false,
+      'Bytes cut off packets that were kept (--slice, --flow-cutoff); not packets.',
+    ],
+    [
+      'ring_starved',
+      'Ring starved',
+      ledger.ringStarved ?? 0,
+      'aside',
+      true,
+      'Times the driver had no free frame to receive into; the packets it lost are in the ring drops.',
+    ],
+  ];
+  return specs.filter(([, , value]) => value !== 0);
+}
+
 function recorder(probe: ProbeView): WaterfallAccount {
   const ledger = probe.ledger;
   const of = (value: number | null | undefined) => value ?? null;
@@ -80,6 +128,7 @@ function recorder(probe: ProbeView): WaterfallAccount {
       false,
       'Rejected by the capture filter. Unknown where the kernel filters before the ring.',
     ],
+    ...shaped(ledger),
     [
       'unrecorded',
       'Not recorded',
@@ -129,6 +178,7 @@ function recorder(probe: ProbeView): WaterfallAccount {
       true,
       'Received minus everything above. Anything but 0 is a defect.',
     ],
+    ...shapedAside(ledger),
   ]);
 }
 

@@ -12,17 +12,27 @@ const HEADER: usize = 12;
 const OPCODE_MAX: u32 = 6;
 
 export function dns<M>(p: usize, cap: usize, wire: usize): u32 {
-  if (cap - p < HEADER || !sane(p, wire)) return unknown<M>(p, cap, OK);
   mark(SEEN_DNS);
-  if (isTree<M>()) fields(F.DNS, p, p, cap);
+  if (isTree<M>()) {
+    if (cap - p < HEADER || !sane(p, wire)) oddity(p, cap);
+    else fields(F.DNS, p, p, cap);
+  }
   return OK;
 }
 
+/** On DNS's own port, but no message it could be: named, not taken apart. */
+function oddity(p: usize, cap: usize): void {
+  open(F.DNS, p, cap - p);
+  leaf(F.DATA, p, cap - p, 0);
+  close();
+}
+
 export function dnsTcp<M>(p: usize, cap: usize, wire: usize): u32 {
-  if (cap - p < 2 + HEADER || be16(p) < <u32>HEADER || !sane(p + 2, p + 2 + be16(p)))
-    return unknown<M>(p, cap, OK);
   mark(SEEN_DNS);
-  if (isTree<M>()) fields(F.DNS, p, p + 2, least(cap, p + 2 + be16(p)));
+  if (isTree<M>()) {
+    if (cap - p < 2 + HEADER || be16(p) < <u32>HEADER || !sane(p + 2, p + 2 + be16(p))) oddity(p, cap);
+    else fields(F.DNS, p, p + 2, least(cap, p + 2 + be16(p)));
+  }
   return OK;
 }
 

@@ -1,9 +1,9 @@
-// HTTP/1: a segment that starts with a request line or a status line (RFC 9112). Continuations of a
-// message are not counted.
+// HTTP/1: a segment that starts with a request line or a status line (RFC 9112); on a web port also HTTP/2's
+// preface, a line like those (RFC 9113 section 3.4). What goes on with a message is counted in ../tcpstream.ts.
 
 import { byte, OK } from '../cursor';
 import * as F from '../fields';
-import { mark, SEEN_HTTP } from '../state';
+import { ABOVE_RESPONSE, announce, SEEN_HTTP } from '../state';
 import { close, isTree, open } from '../tree';
 import { unknown } from './dispatch';
 import { fields } from './http_fields';
@@ -15,11 +15,14 @@ function word(a: u32, b: u32, c: u32, d: u32): u32 {
   return a | (b << 8) | (c << 16) | (d << 24);
 }
 
-export function http<M>(p: usize, cap: usize): u32 {
-  if (cap - p < 8 || !starts(p)) return unknown<M>(p, cap, OK);
+/** `web`: on a port of HTTP's, where a request line is believed without a version too (HTTP/0.9). */
+export function http<M>(p: usize, cap: usize, web: bool): u32 {
+  const known = cap - p >= 8 && starts(p);
+  if (!known && !isMethod(p, cap)) return unknown<M>(p, cap, OK);
   const end = lineEnd(p, cap);
-  if (!isResponse(p) && end < cap && !namesVersion(p, end)) return unknown<M>(p, cap, OK);
-  mark(SEEN_HTTP);
+  // A line that is cut is believed when its method is a usual one.
+  if (!web && (end < cap ? !isResponse(p) && !namesVersion(p, end) : !known)) return unknown<M>(p, cap, OK);
+  announce(isResponse(p) ? SEEN_HTTP | ABOVE_RESPONSE : SEEN_HTTP);
   if (isTree<M>()) {
     open(F.HTTP, p, cap - p);
     fields(isResponse(p), p, end, cap);
@@ -43,6 +46,19 @@ function lineEnd(p: usize, cap: usize): usize {
 /** RTSP and SIP have the same methods: a whole request line must end in HTTP/1.x. */
 function namesVersion(p: usize, end: usize): bool {
   return end - p > 8 && load<u32>(end - 8) == word(0x48, 0x54, 0x54, 0x50) && load<u16>(end - 4) == 0x312f;
+}
+
+/** Longest method of WebDAV's and others' (IANA: UPDATEREDIRECTREF). */
+const METHOD_MAX: usize = 20;
+
+/** Capital letters, hyphens (of VERSION-CONTROL), and a space before a path, `*` or http, or the line's end. */
+function isMethod(p: usize, cap: usize): bool {
+  const limit = cap - p > METHOD_MAX ? p + METHOD_MAX : cap;
+  const from = p;
+  while (p < limit && ((byte(p) >= 0x41 && byte(p) <= 0x5a) || byte(p) == 0x2d || byte(p) == 0x5f)) p++;
+  if (p >= limit || p - from < 3 || cap - p < 2) return false;
+  const target = byte(p + 1);
+  return byte(p) == 0x0d || (byte(p) == 0x20 && (target == 0x2f || target == 0x2a || target == 0x68));
 }
 
 /** First eight bytes of a status line, or a registered method and the space after it. */

@@ -1,6 +1,7 @@
 // Above TCP and UDP: which application or tunnel the ports and the first bytes say it is. A protocol
 // is named only when its bytes bear it out, so counts err low rather than high.
 import { OK } from '../cursor';
+import { carries } from '../state';
 import * as F from '../fields';
 import { isTree } from '../tree';
 import { unknown } from './dispatch';
@@ -14,8 +15,9 @@ import { l2tp } from './l2tp';
 import { mpls } from './mpls';
 import { ntp } from './ntp';
 import { pfcp } from './pfcp';
-import { quic } from './quic';
-import { tls } from './tls';
+import { isLong as longHeader, quic } from './quic';
+import { sslv2Hello, tls } from './tls';
+import { ayiya, greUdp, teredo } from './udp_tunnels';
 import { vxlan } from './vxlan';
 
 const PORT_DNS: u32 = 53;
@@ -33,6 +35,9 @@ const PORT_NTP: u32 = 123;
 const PORT_ESP: u32 = 4500;
 const PORT_MDNS: u32 = 5353;
 const PORT_LLMNR: u32 = 5355;
+const PORT_TEREDO: u32 = 3544;
+const PORT_GRE: u32 = 4754;
+const PORT_AYIYA: u32 = 5072;
 const PORT_PFCP: u32 = 8805;
 
 @inline
@@ -43,6 +48,12 @@ function either(source: u32, destination: u32, port: u32): bool {
 @inline
 function host(port: u32): u32 {
   return bswap<u16>(<u16>port);
+}
+
+/** HTTP's and its proxies', IPP's. */
+function onWebPort(source: u32, destination: u32): bool {
+  return either(source, destination, 80) || either(source, destination, 8080) || either(source, destination, 3128) ||
+    either(source, destination, 8088) || either(source, destination, 631);
 }
 
 /** `ports` as they lie in the header: source in the low half, network order. */
@@ -57,6 +68,11 @@ export function udpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u3
   if (destination == PORT_GENEVE) return geneve<M>(p, cap, wire);
   if (destination == PORT_MPLS) return mpls<M>(p, cap, wire);
   if (either(source, destination, PORT_L2TP)) return l2tp<M>(p, cap, wire);
+  if (destination == PORT_GRE) return greUdp<M>(p, cap, wire);
+  if (either(source, destination, PORT_TEREDO)) return teredo<M>(p, cap, wire);
+  if (either(source, destination, PORT_AYIYA)) return ayiya<M>(p, cap, wire);
+  // Long headers on any port, and whatever may go on with a connection that began with one.
+  if (load<u8>(p) & 0x40 && (!isTree<M>() || longHeader(p, cap))) return quic<M>(p, cap);
   return isTree<M>() ? uncounted(source, destination, p, cap, wire) : OK;
 }
 
@@ -73,8 +89,10 @@ function uncounted(source: u32, destination: u32, p: usize, cap: usize, wire: us
 
 export function tcpPayload<M>(ports: u32, p: usize, cap: usize, wire: usize): u32 {
   if (either(host(ports), host(ports >> 16), PORT_DNS)) return dnsTcp<M>(p, cap, wire);
+  if (!isTree<M>()) carries(p, cap - p);
   const first = load<u8>(p);
   if (first >= 20 && first <= 24) return tls<M>(p, cap);
-  if (first >= 0x41 && first <= 0x5a) return http<M>(p, cap);
+  if (first >= 0x80 && cap - p > 2 && load<u8>(p, 2) == 1) return sslv2Hello<M>(p, cap);
+  if (first >= 0x41 && first <= 0x5a) return http<M>(p, cap, onWebPort(host(ports), host(ports >> 16)));
   return unknown<M>(p, cap, OK);
 }

@@ -1,31 +1,56 @@
-// QUIC long headers (RFC 9000 section 17.2, RFC 9369) on port 443: Initial, 0-RTT, Handshake, Retry and
+// QUIC long headers (RFC 9000 section 17.2, RFC 9369), by their versions on any port: Initial, 0-RTT, Handshake, Retry and
 // Version Negotiation, several to a datagram. Short headers cannot be told from noise without the
-// connection's state. A client's Initial packets are opened for the tree: quic_initial.ts.
+// connection's state (../tcpstream.ts). A client's Initial packets are opened for the tree: quic_initial.ts.
 
 import { be32, byte, least, OK } from '../cursor';
 import * as F from '../fields';
-import { mark, SEEN_QUIC } from '../state';
+import { announce, mayGoOn, SEEN_QUIC, SEEN_TLS } from '../state';
 import { bytes, close, isTree, leaf, leaf8, leaf32, open } from '../tree';
 import { unknown } from './dispatch';
 import { cryptoBegin, cryptoEnd, frames } from './quic_frames';
-import { unprotect, VERSION_2 } from './quic_initial';
+import { hasKeys, unprotect, VERSION_2 } from './quic_initial';
 import { varint, varintValue } from './quic_varint';
 
 const CID_MAX: usize = 20;
 const COALESCED_MAX: u32 = 16;
 const TAG: usize = 16;
 
+const FIXED_BIT: u32 = 0x40;
+/** Shorter than the shortest ServerHello with its frame's header and the packet's tag. */
+const HELLO_MIN: usize = 100;
 const INITIAL: u32 = 0;
 const RETRY: u32 = 3;
 
 export function quic<M>(p: usize, cap: usize): u32 {
-  if (!isLong(p, cap)) return unknown<M>(p, cap, OK);
-  mark(SEEN_QUIC);
+  if (!isLong(p, cap)) {
+    if (!isTree<M>() && byte(p) & FIXED_BIT) mayGoOn();
+    return unknown<M>(p, cap, OK);
+  }
+  announce(SEEN_QUIC);
+  if (!isTree<M>() && opensHandshake(p, cap)) announce(SEEN_TLS);
   if (isTree<M>()) datagram(p, cap);
   return OK;
 }
 
-function isLong(p: usize, cap: usize): bool {
+/** Versions reserved for forcing a negotiation (RFC 9000 section 15). */
+@inline
+function isReserved(version: u32): bool {
+  return (version & 0x0f0f0f0f) == 0x0a0a0a0a;
+}
+
+/** An Initial packet too long for an acknowledgment alone, of a version with TLS: it holds a hello. */
+function opensHandshake(p: usize, cap: usize): bool {
+  const version = be32(p + 1);
+  const speaksTls = hasKeys(version) || isReserved(version) || version >> 16 == 0x5430 || version >> 8 == 0xfaceb0;
+  if (!speaksTls || kindOf(p, version) != INITIAL) return false;
+  const scid = p + 7 + byte(p + 5);
+  const tokenAt = scid + byte(scid - 1);
+  const token = tokenAt < cap ? varint(tokenAt, cap) : 0;
+  if (!token || cap - token < varintValue()) return false;
+  return varint(token + varintValue(), cap) != 0 && varintValue() >= HELLO_MIN;
+}
+
+export function isLong(p: usize, cap: usize): bool {
   if (cap - p < 7 || !(byte(p) & 0x80) || !known(be32(p + 1))) return false;
   const dcid: usize = byte(p + 5);
   return dcid <= CID_MAX && cap - p >= 7 + dcid;
@@ -35,7 +60,8 @@ function isLong(p: usize, cap: usize): bool {
 function known(version: u32): bool {
   if (version == 0 || version == 1 || version == VERSION_2 || version == 0x709a50c4) return true;
   const high = version >> 8;
-  return high == 0xff0000 || high == 0xfaceb0 || version >> 16 == 0x5430 || version >> 16 == 0x5130;
+  if (version >> 16 == 0x5130) return (version & 0xffff) >= 0x3530; // before Q050 Google's own framing
+  return high == 0xff0000 || high == 0xfaceb0 || version >> 16 == 0x5430 || isReserved(version);
 }
 
 function datagram(p: usize, cap: usize): void {

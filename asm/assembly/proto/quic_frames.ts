@@ -4,7 +4,7 @@
 import { byte, least } from '../cursor';
 import * as F from '../fields';
 import { CAPLEN_MAX, SCRATCH_BASE } from '../layout';
-import { bytes, close, leaf, leaf8, MOVED_MAX, open, treeEnd, treeExtend, treeMoved } from '../tree';
+import { bytes, close, leaf, leaf8, MOVED_MAX, open, treeMade, treeExtend, treeMoved } from '../tree';
 import { handshakes } from './tls_hello';
 import { varint, varintValue } from './quic_varint';
 
@@ -127,8 +127,9 @@ export function cryptoEnd(): void {
 
 /** Copies the pieces in order behind the frame's bytes, as far as there is room. */
 function joined(): void {
-  const start = treeEnd();
+  const start = treeMade();
   const limit = SCRATCH_BASE + CAPLEN_MAX;
+  if (start >= limit) return;
   let at: u32 = 0;
   let to = start;
   for (let turn: u32 = 0; turn < MOVED_MAX; turn++) {

@@ -54,6 +54,10 @@ function saltOf(version: u32): usize {
   return draft > 34 ? 0 : draft > 32 ? SALT_1 : draft > 28 ? SALT_29 : draft > 22 ? SALT_23 : 0;
 }
 
+export function hasKeys(version: u32): bool {
+  return saltOf(version) != 0;
+}
+
 /** A key of the client's secret into `out`, which has room for 32 bytes. */
 function derive(version: u32, what: u32, whatSize: usize, size: u32, out: usize): void {
   const prefixSize: usize = version == VERSION_2 ? 13 : 11;

@@ -2,7 +2,7 @@
 
 import { be16, byte, least, OK } from '../cursor';
 import * as F from '../fields';
-import { mark, SEEN_TLS } from '../state';
+import { announce, SEEN_TLS } from '../state';
 import { close, isTree, leaf8, leaf16, open } from '../tree';
 import { unknown } from './dispatch';
 import { handshakes } from './tls_hello';
@@ -15,8 +15,22 @@ const HANDSHAKE: u32 = 22;
 
 export function tls<M>(p: usize, cap: usize): u32 {
   if (cap - p < HEADER || !record(p)) return unknown<M>(p, cap, OK);
-  mark(SEEN_TLS);
+  announce(SEEN_TLS);
   if (isTree<M>()) fields(p, cap);
+  return OK;
+}
+
+/** A ClientHello in the framing of SSL 2.0, which offers a later version (RFC 5246 appendix E.2). */
+export function sslv2Hello<M>(p: usize, cap: usize): u32 {
+  const size: usize = be16(p) & 0x7fff;
+  const fits = cap - p >= 11 && size >= 9 && size <= cap - p - 2;
+  if (!fits || byte(p + 2) != 1 || byte(p + 3) != 3 || byte(p + 4) > 4 || be16(p + 5) % 3) return unknown<M>(p, cap, OK);
+  announce(SEEN_TLS);
+  if (isTree<M>()) {
+    open(F.TLS, p, cap - p);
+    unknown<M>(p, cap, OK);
+    close();
+  }
   return OK;
 }
 

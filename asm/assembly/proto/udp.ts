@@ -1,4 +1,4 @@
-// UDP (RFC 768).
+// UDP (RFC 768) and UDP-Lite (RFC 3828), whose length field says how much the checksum covers.
 
 import { be16, lack, least, MALFORMED, OK } from '../cursor';
 import * as F from '../fields';
@@ -8,6 +8,20 @@ import { close, isTree, leaf16, open } from '../tree';
 import { udpPayload } from './ports';
 
 const HEADER: usize = 8;
+
+export function udpLite<M>(p: usize, cap: usize, wire: usize): u32 {
+  const status = lack(p, HEADER, cap, wire);
+  if (status) return status;
+  if (isTree<M>()) {
+    open(F.UDPLITE, p, HEADER);
+    leaf16(F.UDP_SRCPORT, p);
+    leaf16(F.UDP_DSTPORT, p + 2);
+    leaf16(F.UDPLITE_CHECKSUM_COVERAGE, p + 4);
+    leaf16(F.UDP_CHECKSUM, p + 6);
+    close();
+  } else touch(136, load<u32>(p), wire - p - HEADER);
+  return cap > p + HEADER ? udpPayload<M>(load<u32>(p), p + HEADER, cap, wire) : OK;
+}
 
 export function udp<M>(p: usize, cap: usize, wire: usize): u32 {
   mark(SEEN_UDP);

@@ -1,42 +1,25 @@
 /**
- * A filter program to a WebAssembly module of one function, `match(p, caplen, wirelen)`, over the
- * engine's memory. Classic BPF jumps forward only, so every target is the end of a block and every jump
- * a branch out of blocks. Programs that jump backward (protochain) are left to the interpreter.
+ * A filter program to WebAssembly over the engine's memory: a module of one function that decides on one
+ * packet. Classic BPF jumps forward only, so every target is the end of a block and every jump a branch out
+ * of blocks. Programs that jump backward (protochain) are left to the interpreter.
  */
 import { analyse } from './flow-analysis.js';
 import type { Insn } from './program.js';
 import { PACKET_TYPE } from './special.js';
+import { branch, branchIf, constant, get, I32, load, moduleOf, OP, set } from './wasm-code.js';
 
-const I32 = 0x7f;
-const P = 0;
-const CAPLEN = 1;
-const WIRELEN = 2;
+/** Locals of a program: the packet, and what it computes. */
+export const P = 0;
+export const CAPLEN = 1;
+export const WIRELEN = 2;
 const A = 3;
 const X = 4;
 const FIRST_CELL = 5;
 const CELLS = 16;
-
-const OP = {
-  block: [0x02, 0x40],
-  end: [0x0b],
-  return: [0x0f],
-  eqz: [0x45],
-  eq: [0x46],
-  ltU: [0x49],
-  gtU: [0x4b],
-  geU: [0x4f],
-  add: [0x6a],
-  sub: [0x6b],
-  mul: [0x6c],
-  divU: [0x6e],
-  remU: [0x70],
-  and: [0x71],
-  or: [0x72],
-  xor: [0x73],
-  shl: [0x74],
-  shrU: [0x76],
-  rotl: [0x77],
-} as const;
+/** Not 0 when the packet passes. */
+export const VERDICT = FIRST_CELL + CELLS;
+/** First local that is not the program's. */
+export const FREE = VERDICT + 1;
 
 const COMPARE: Record<number, readonly number[]> = {
   16: OP.eq,
@@ -54,42 +37,6 @@ const ARITHMETIC: Record<number, readonly number[]> = {
   144: OP.remU,
   160: OP.xor,
 };
-
-/** Unsigned LEB128. */
-function leb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value >>> 0;
-  do {
-    const low = rest & 0x7f;
-    rest >>>= 7;
-    out.push(rest ? low | 0x80 : low);
-  } while (rest);
-  return out;
-}
-
-/** i32.const: signed LEB128. */
-function constant(value: number): number[] {
-  const out = [0x41];
-  for (let rest = value | 0; ; ) {
-    const low = rest & 0x7f;
-    rest >>= 7;
-    const done = (rest === 0 && !(low & 0x40)) || (rest === -1 && (low & 0x40) !== 0);
-    out.push(done ? low : low | 0x80);
-    if (done) return out;
-  }
-}
-
-const get = (local: number): number[] => [0x20, ...leb(local)];
-const set = (local: number): number[] => [0x21, ...leb(local)];
-const branchIf = (depth: number): number[] => [0x0d, ...leb(depth)];
-const branch = (depth: number): number[] => [0x0c, ...leb(depth)];
-const REJECT = [...constant(0), ...OP.return];
-const rejectIf = (condition: readonly number[]): number[] => [...condition, 0x04, 0x40, ...REJECT, ...OP.end];
-const load = (size: number, offset: number): number[] => [
-  size === 4 ? 0x28 : size === 2 ? 0x2f : 0x2d,
-  0,
-  ...leb(offset),
-];
 
 /** A little-endian value on the stack, turned to network order. */
 function swap(size: number): number[] {
@@ -127,25 +74,29 @@ export interface EmitLimits {
   wayBase: number;
 }
 
-/** Null when the program jumps backward. */
+/** `match(p, caplen, wirelen)`; null when the program jumps backward. */
 export function emitFilter(program: readonly Insn[], limits: EmitLimits): Uint8Array<ArrayBuffer> | null {
-  if (program.some(({ code, k }) => code === 0x05 && (k | 0) < 0)) return null;
-  const body = new Emitter(program, limits).body();
-  const section = (id: number, content: readonly number[]): number[] => [
-    id,
-    ...leb(content.length),
-    ...content,
-  ];
-  const name = (text: string): number[] => [text.length, ...[...text].map((char) => char.charCodeAt(0))];
-  return Uint8Array.from([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-    ...section(1, [1, 0x60, 3, I32, I32, I32, 1, I32]),
-    ...section(2, [1, ...name('engine'), ...name('memory'), 2, 0, 0]),
-    ...section(3, [1, 0]),
-    ...section(7, [1, ...name('match'), 0, 0]),
-    ...section(10, [1, ...leb(body.length), ...body]),
-  ]); // biome-ignore format: one section a line
+  if (jumpsBack(program)) return null;
+  const code = [...new Emitter(program, limits).code(), ...get(VERDICT)];
+  return moduleOf([{ name: 'match', locals: [[FREE - A, I32]], code }]);
 }
+
+/** Code that runs the program once more after others did: sets VERDICT for the packet at P. */
+export function repeatedCode(program: readonly Insn[], limits: EmitLimits): number[] {
+  const used = [A, X, VERDICT, ...cellsOf(program).map((cell) => FIRST_CELL + cell)];
+  return [
+    ...used.flatMap((local) => [...constant(0), ...set(local)]),
+    ...new Emitter(program, limits).code(),
+  ];
+}
+
+export const jumpsBack = (program: readonly Insn[]): boolean =>
+  program.some(({ code, k }) => code === 0x05 && (k | 0) < 0);
+
+/** Memory cells that the program loads. */
+const cellsOf = (program: readonly Insn[]): number[] => [
+  ...new Set(program.flatMap(({ code, k }) => ((code & 6) === 0 && (code & 0xe0) === 0x60 ? [k & 15] : []))),
+];
 
 class Emitter {
   readonly #program: readonly Insn[];
@@ -161,8 +112,9 @@ class Emitter {
     this.#flow = analyse(program);
   }
 
-  /** Locals, code, end. */
-  body(): number[] {
+  /** Sets VERDICT, which must be 0 before. */
+  code(): number[] {
+    this.#push(OP.block);
     for (const _ of this.#flow.targets) this.#push(OP.block);
     for (let pc = 0; pc < this.#program.length; ) {
       if (this.#flow.ordinals.has(pc)) {
@@ -171,8 +123,17 @@ class Emitter {
       }
       pc = this.#one(pc);
     }
-    this.#push([0x00]);
-    return [1, ...leb(FIRST_CELL + CELLS - A), I32, ...this.#out, ...OP.end];
+    this.#push([...OP.unreachable, ...OP.end]);
+    return this.#out;
+  }
+
+  /** Leaves the program. */
+  #leave(): number[] {
+    return branch(this.#flow.targets.length - this.#ended);
+  }
+
+  #rejectIf(condition: readonly number[]): void {
+    this.#push([...condition, ...branchIf(this.#flow.targets.length - this.#ended)]);
   }
 
   #push(code: readonly number[]): void {
@@ -199,7 +160,9 @@ class Emitter {
           this.#jump(pc, [...get(A), ...(code & 8 ? get(X) : constant(k)), ...COMPARE[code & 0xf0]!], jt, jf);
         return pc + 1;
       case 6:
-        this.#push([...((code & 0x18) === 0x10 ? get(A) : constant(k ? 1 : 0)), ...OP.return]);
+        if ((code & 0x18) === 0x10) this.#push([...get(A), ...set(VERDICT)]);
+        else if (k) this.#push([...constant(1), ...set(VERDICT)]);
+        this.#push(this.#leave());
         return pc + 1;
       default:
         this.#push(code & 0x80 ? [...get(X), ...set(A)] : [...get(A), ...set(X)]);
@@ -218,7 +181,7 @@ class Emitter {
   #jump(pc: number, condition: readonly number[], jt: number, jf: number): void {
     const next = pc + 1;
     this.#push(condition);
-    if (jt === jf) this.#push([0x1a]);
+    if (jt === jf) this.#push(OP.drop);
     else if (jt === 0) {
       this.#push([...OP.eqz, ...branchIf(this.#depth(next + jf))]);
       return;
@@ -234,9 +197,9 @@ class Emitter {
       // A shift by 32 or more gives 0; WebAssembly would take the count modulo 32.
       const shift = operation === 0x60 ? OP.shl : OP.shrU;
       this.#push([...get(A), ...operand, ...shift, ...constant(0), ...operand, ...constant(32), ...OP.ltU]);
-      this.#push([0x1b, ...set(A)]);
+      this.#push([...OP.select, ...set(A)]);
     } else {
-      if (operation === 0x30 || operation === 0x90) this.#push(rejectIf([...operand, ...OP.eqz]));
+      if (operation === 0x30 || operation === 0x90) this.#rejectIf([...operand, ...OP.eqz]);
       this.#push([...get(A), ...operand, ...ARITHMETIC[operation]!, ...set(A)]);
     }
   }
@@ -274,13 +237,12 @@ class Emitter {
   /** A load beyond the captured bytes rejects; what an earlier load has shown is not asked again. */
   #bounds(pc: number, k: number, size: number, indexed: boolean): void {
     if (k + size > this.#limits.caplenMax) {
-      this.#push(REJECT);
+      this.#push(this.#leave());
       return;
     }
     if ((this.#flow.checked[pc] ?? 0) < k + size)
-      this.#push(rejectIf([...get(CAPLEN), ...constant(k + size), ...OP.ltU]));
-    if (indexed)
-      this.#push(rejectIf([...get(X), ...get(CAPLEN), ...constant(k + size), ...OP.sub, ...OP.gtU]));
+      this.#rejectIf([...get(CAPLEN), ...constant(k + size), ...OP.ltU]);
+    if (indexed) this.#rejectIf([...get(X), ...get(CAPLEN), ...constant(k + size), ...OP.sub, ...OP.gtU]);
   }
 
   /** Unreachable code behind a certain reject must still be valid. */
@@ -306,7 +268,7 @@ class Emitter {
     const limit = size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff;
     const masked = mask === null ? [] : [...constant(swapped((mask & limit) >>> 0, size)), ...OP.and];
     const equal = (operation & 0xf0) === 0x10;
-    if (equal && value > limit) this.#jump(jump, [...raw, 0x1a, ...constant(0)], jt, jf);
+    if (equal && value > limit) this.#jump(jump, [...raw, ...OP.drop, ...constant(0)], jt, jf);
     else {
       const turned = constant(swapped((value & limit) >>> 0, size));
       this.#jump(jump, [...raw, ...masked, ...turned, ...COMPARE[operation & 0xf0]!], jt, jf);
@@ -316,7 +278,7 @@ class Emitter {
 
   #way(pc: number): number {
     const way = [...constant(0), ...load(4, this.#limits.wayBase)];
-    this.#push(rejectIf([...way, ...OP.eqz]));
+    this.#rejectIf([...way, ...OP.eqz]);
     this.#push([...way, ...constant(1), ...OP.sub, ...constant(2), ...OP.shl, ...set(A)]);
     return pc + 1;
   }

@@ -10,6 +10,7 @@ import type { Expr } from './ast.js';
 import { mentions } from './ast.js';
 import { compileFilter } from './compile.js';
 import { emitFilter } from './emit.js';
+import { emitLoops } from './emit-loops.js';
 import { LinkError } from './link.js';
 import { parseFilter } from './parser.js';
 import type { Insn } from './program.js';
@@ -31,6 +32,8 @@ export class FilterSet {
   #programs: (readonly Insn[] | null)[] = [];
   #emitted = 0;
   #bytes = 0;
+  /** Programs that are emitted but not yet as loops, by slot. */
+  #loopless = new Map<number, readonly Insn[]>();
   /** First of the table's entries that are the filter's; 0 before the table was grown. */
   #table = 0;
   /** Bytes after which programs are emitted; Infinity once that was refused. */
@@ -49,6 +52,7 @@ export class FilterSet {
     this.#expr = expr;
     this.#problem = null;
     this.#programs = [];
+    this.#loopless.clear();
     this.#emitted = 0;
     this.#bytes = 0;
     this.#module.fn.filter_clear(
@@ -84,6 +88,7 @@ export class FilterSet {
       // All room is taken by other linktypes: they ask again when they come back.
       fn.filter_restart();
       this.#programs = [];
+      this.#loopless.clear();
       this.#emitted = 0;
       address = fn.filter_add(key, program.length);
     }
@@ -108,23 +113,51 @@ export class FilterSet {
     });
   }
 
+  /** Call after a scan: what runs as a function gets its loops over records too. */
+  settleLoops(): void {
+    for (const [slot, program] of this.#loopless) this.#emitLoops(slot, program);
+    this.#loopless.clear();
+  }
+
   #emit(slot: number, program: readonly Insn[]): void {
     this.#programs[slot] = null;
-    const code = emitFilter(program, {
-      caplenMax: this.#module.constant('CAPLEN_MAX'),
-      wayBase: this.#module.constant('WAY_BASE'),
-    });
-    if (!code) return;
+    const code = emitFilter(program, this.#limits());
+    const index = code && this.#place(code, ['match'], 3 * slot);
+    if (!index) return;
+    this.#module.fn.filter_call(slot, index);
+    this.#emitted++;
+    this.#loopless.set(slot, program);
+  }
+
+  #emitLoops(slot: number, program: readonly Insn[]): void {
+    const code = emitLoops(program, this.#limits());
+    const index = code && this.#place(code, ['pcap', 'epb'], 3 * slot + 1);
+    if (index) this.#module.fn.filter_loops(slot, index);
+  }
+
+  #limits() {
+    const constant = (name: string): number => this.#module.constant(name);
+    return {
+      caplenMax: constant('CAPLEN_MAX'),
+      wayBase: constant('WAY_BASE'),
+      heldMax: constant('HELD_MAX'),
+      sumsBase: constant('SUMS_BASE'),
+    };
+  }
+
+  /** Compiles and puts functions into the table: index of the first, or null where that is refused. */
+  #place(code: Uint8Array<ArrayBuffer>, names: readonly string[], at: number): number | null {
     try {
       const { memory, table } = this.#module.fn;
-      const { match } = new WebAssembly.Instance(new WebAssembly.Module(code), { engine: { memory } })
-        .exports;
-      this.#table ||= table.grow(this.#module.constant('SLOT_MAX'));
-      table.set(this.#table + slot, match);
-      this.#module.fn.filter_call(slot, this.#table + slot);
-      this.#emitted++;
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { engine: { memory } });
+      this.#table ||= table.grow(3 * this.#module.constant('SLOT_MAX'));
+      names.forEach((name, i) => {
+        table.set(this.#table + at + i, exports[name]);
+      });
+      return this.#table + at;
     } catch {
       this.emitAfter = Number.POSITIVE_INFINITY;
+      return null;
     }
   }
 

@@ -4,20 +4,17 @@
  * the size it had, or further; never less.
  */
 import { statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { Engine, type Totals } from '../../../asm/host/index.js';
 import { loadModule, setFilter } from '../capture.js';
-import { UsageError, wholeNumber } from '../command.js';
 import { Progress, totalBytes } from '../progress.js';
+import { ScanCrew } from './crew.js';
 import type { ScanResult, ScanTask } from './messages.js';
-import { ScanPool } from './pool.js';
-import { scan } from './scan.js';
+import { SCANNING, scan } from './scan.js';
 import { split } from './split.js';
 
 /** Less than this in all is read by one thread: a second costs more than it saves. */
 const THREADED_BYTES_MIN = 32 << 20;
-const PART_BYTES = 64 << 20;
-const THREADS_MAX = 64;
+const PART_BYTES = 32 << 20;
 const REFRESH_MS = 100;
 
 export interface ScanOptions {
@@ -31,25 +28,17 @@ export interface ScanOptions {
   part_bytes?: number;
 }
 
-/** `--threads N`; as many as the machine has by default. */
-export function threadsOf(text: string | undefined): number {
-  if (text === undefined) return Math.min(availableParallelism(), THREADS_MAX);
-  const threads = wholeNumber(text, '--threads', 1);
-  if (threads > THREADS_MAX) throw new UsageError(`--threads ${text}: expected at most ${THREADS_MAX}`);
-  return threads;
-}
-
 export async function* scanFiles(options: ScanOptions): AsyncGenerator<ScanResult> {
   const { files, filter, threads, threaded_bytes_min = THREADED_BYTES_MIN } = options;
   const module = await loadModule();
-  const engine = await Engine.load(module);
+  const engine = await Engine.load(module, SCANNING);
   setFilter(engine, filter);
   const total = totalBytes(files);
   const progress = new Progress(total);
   const plan = files.map((file) => tasksOf(file, options));
   const threaded = threads > 1 && plan.flat().length > 1 && (total === null || total >= threaded_bytes_min);
   try {
-    if (threaded) yield* threadedScan(module, plan, threads, progress);
+    if (threaded) yield* threadedScan(module, engine, plan, threads, progress);
     else yield* plainScan(engine, plan, progress);
   } finally {
     progress.clear();
@@ -89,26 +78,31 @@ async function* plainScan(
 
 async function* threadedScan(
   module: WebAssembly.Module,
+  engine: Engine,
   plan: ScanTask[][],
   threads: number,
   progress: Progress,
 ): AsyncGenerator<ScanResult> {
   const tasks = plan.flat();
-  const pool = new ScanPool(module, Math.min(threads, tasks.length));
-  const timer = setInterval(() => progress.at(pool.bytesRead), REFRESH_MS);
+  const crew = new ScanCrew(module, engine, tasks, Math.min(threads, tasks.length));
+  const timer = setInterval(() => progress.at(crew.bytesRead), REFRESH_MS);
+  const results = [...crew.results];
   try {
-    const results = pool.run(tasks);
     for (const ofFile of plan) {
       const parts = await Promise.all(results.splice(0, ofFile.length));
       const merged = parts.length === 1 ? (parts[0] as ScanResult) : merge(parts);
-      const [again] = merged ? [] : pool.run([{ ...(ofFile[0] as ScanTask), part: null }]);
       progress.clear();
-      yield merged ?? ((await again) as ScanResult);
+      yield merged ?? (await rescan(module, ofFile[0] as ScanTask));
     }
   } finally {
     clearInterval(timer);
-    await pool.close();
+    await crew.close();
   }
+}
+
+/** A file whose parts do not add up, read in one go; the crew's engine may be at work. */
+async function rescan(module: WebAssembly.Module, task: ScanTask): Promise<ScanResult> {
+  return scan(await Engine.load(module, SCANNING), { ...task, part: null }, () => {});
 }
 
 /**

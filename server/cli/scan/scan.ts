@@ -4,6 +4,12 @@ import type { Engine } from '../../../asm/host/index.js';
 import { readCapture } from '../capture.js';
 import type { Part, ScanResult, ScanTask } from './messages.js';
 
+/** Options of an engine that scans: its totals are wanted, its flows are not. */
+export const SCANNING = { forgetFlows: true };
+
+/** What each engine filters for. */
+const filters = new WeakMap<Engine, string | null>();
+
 /** `onRead` gets the bytes read since it was called last. Throws FilterError. */
 export async function scan(
   engine: Engine,
@@ -11,7 +17,10 @@ export async function scan(
   onRead: (more: number) => void,
 ): Promise<ScanResult> {
   engine.reset();
-  engine.setFilter(task.filter); // also forgets what the file before had no program for
+  // Only when needed, so that the next part goes on with the code emitted for the one before. A problem
+  // of the file before must be forgotten.
+  if (filters.get(engine) !== task.filter || engine.filterProblem !== null) engine.setFilter(task.filter);
+  filters.set(engine, task.filter);
   const error = task.part ? scanPart(engine, task, task.part, onRead) : await scanFile(engine, task, onRead);
   return {
     format: engine.format,

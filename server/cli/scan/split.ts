@@ -1,8 +1,8 @@
 /**
- * Cuts a recorder's segment into parts that can be read by themselves: runs of recorder blocks (see
- * native/src/block.h), each read after the segment's head. Hops from block to block by the length each
- * one states, so a packet that looks like a block start is never taken for one. Reads a few hundred bytes
- * per block. Anything that is not such a segment is simply not cut.
+ * Cuts a capture file into parts that can be read by themselves, each after the file's head. A recorder's
+ * segment is cut into runs of recorder blocks (see native/src/block.h), hopping from block to block by the
+ * length each one states; any other file where records seem to start (records.ts). Reads a few hundred
+ * bytes per block, or some per part. What it does not know is simply not cut.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import {
@@ -15,6 +15,7 @@ import {
   PCAPNG_MAGIC,
 } from '../../../proto/gen/constants.js';
 import type { Part } from './messages.js';
+import { type Look, recordStart, recordsOf } from './records.js';
 
 const LOOK_BYTES = 512;
 const HEAD_BYTES_MAX = 1 << 20;
@@ -25,9 +26,6 @@ const BLOCK_BYTES_AT = 72;
 const BLOCK_BYTES_MAX = 1 << 30;
 /** Type, length and interface number and stamp come before an ISB's options. */
 const ISB_OPTIONS_AT = 20;
-
-/** Bytes at `at`, fewer at the end of the file. */
-type Look = (at: number) => Buffer;
 
 /** Length of the recorder block that starts here, or null when none does. */
 function recorderBlock(bytes: Buffer): number | null {
@@ -51,11 +49,11 @@ function recorderBlock(bytes: Buffer): number | null {
 
 /** Where the first recorder block starts: after the section header, interfaces and padding. */
 function headBytes(look: Look): number | null {
-  const first = look(0);
+  const first = look(0, LOOK_BYTES);
   if (first.length < 28 || first.readUInt32LE(0) !== BT_SHB || first.readUInt32LE(8) !== PCAPNG_MAGIC)
     return null;
   for (let at = 0; at < HEAD_BYTES_MAX; ) {
-    const bytes = look(at);
+    const bytes = look(at, LOOK_BYTES);
     if (bytes.length < 12) return null;
     if (recorderBlock(bytes) !== null) return at;
     const type = bytes.readUInt32LE(0);
@@ -67,18 +65,38 @@ function headBytes(look: Look): number | null {
   return null;
 }
 
-/** Parts of about `part_bytes`; null when the file is no recorder's segment or too small to cut. */
+/** Parts of about `part_bytes`; null when the file cannot be cut or is too small to. */
 export function split(file: string, part_bytes: number): Part[] | null {
   const fd = openSync(file, 'r');
   try {
     const info = fstatSync(fd);
     if (!info.isFile() || info.size < 2 * part_bytes) return null;
-    const buffer = Buffer.alloc(LOOK_BYTES);
-    const look = (at: number) => buffer.subarray(0, readSync(fd, buffer, 0, LOOK_BYTES, at));
-    return cut(look, info.size, part_bytes);
+    let buffer = Buffer.alloc(LOOK_BYTES);
+    const look: Look = (at, length) => {
+      if (buffer.length < length) buffer = Buffer.alloc(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, at));
+    };
+    return cut(look, info.size, part_bytes) ?? guess(look, info.size, part_bytes);
   } finally {
     closeSync(fd);
   }
+}
+
+/** Parts of a file that is no segment of ours. */
+function guess(look: Look, size: number, part_bytes: number): Part[] | null {
+  const records = recordsOf(look);
+  if (records === null) return null;
+  const { head_bytes } = records;
+  const parts: Part[] = [];
+  let from = head_bytes;
+  for (let at = head_bytes + part_bytes; at < size; at = from + part_bytes) {
+    const start = recordStart(look, records, at);
+    if (start === null) break; // the rest is one part
+    parts.push({ head_bytes, from, to: start });
+    from = start;
+  }
+  parts.push({ head_bytes, from, to: size });
+  return parts.length > 1 ? parts : null;
 }
 
 function cut(look: Look, size: number, part_bytes: number): Part[] | null {
@@ -87,7 +105,7 @@ function cut(look: Look, size: number, part_bytes: number): Part[] | null {
   const parts: Part[] = [];
   let from = head_bytes;
   for (let at = from; at < size; ) {
-    const block_bytes = recorderBlock(look(at));
+    const block_bytes = recorderBlock(look(at, LOOK_BYTES));
     if (block_bytes === null) break; // what follows is read with the part before it
     at += block_bytes;
     if (at - from < part_bytes || at >= size) continue;

@@ -1,22 +1,20 @@
-/** A scanning thread: one engine, tasks one after another. Ends when its pool closes it. */
+/** A scanning thread: one engine, tasks one after another until none is left. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine } from '../../../asm/host/index.js';
-import type { FromScanWorker, ScanTask, ScanWorkerData } from './messages.js';
-import { scan } from './scan.js';
+import { type FromScanWorker, Progression, type ScanTask, type ScanWorkerData } from './messages.js';
+import { SCANNING, scan } from './scan.js';
 
-const { module, read } = workerData as ScanWorkerData;
-const bytesRead = new BigInt64Array(read);
-const engine = Engine.load(module);
+const { module, tasks, shared } = workerData as ScanWorkerData;
+const progression = new Progression(shared);
+const engine = await Engine.load(module, SCANNING);
 
-async function run(id: number, task: ScanTask): Promise<FromScanWorker> {
+async function run(index: number, task: ScanTask): Promise<FromScanWorker> {
   try {
-    const onRead = (more: number) => Atomics.add(bytesRead, 0, BigInt(more));
-    return { id, result: await scan(await engine, task, onRead) };
+    return { index, result: await scan(engine, task, progression.addBytes) };
   } catch (error) {
-    return { id, failure: (error as Error).message };
+    return { index, failure: (error as Error).message };
   }
 }
 
-parentPort?.on('message', async ({ id, task }: { id: number; task: ScanTask }) => {
-  parentPort?.postMessage(await run(id, task));
-});
+for (let index = progression.take(); index < tasks.length; index = progression.take())
+  parentPort?.postMessage(await run(index, tasks[index] as ScanTask));

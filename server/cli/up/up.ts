@@ -27,7 +27,8 @@ which flushes everything. Without the right to capture, synthetic traffic is rec
 labelled so.
 
   -i, --interface IFACE  interface to record, default that of the default route
-  --store DIR            where segments (pcapng files) go, default ${STORE_DEFAULT}
+  --store DIR[,DIR]      where segments (pcapng files) go, default ${STORE_DEFAULT};
+                         striped over several drives
   --listen HOST:PORT     address of the dashboard, default ${LISTEN_DEFAULT}. Beyond
                          loopback a token is made and is part of the printed URL.
   -f, --filter EXPR      capture filter (pcap): only packets that pass are recorded
@@ -35,6 +36,10 @@ labelled so.
   -C, --rotate-size MB   begin a new file after this many million bytes
   -G, --rotate-seconds S begin a new file after this many seconds
   -W, --keep-files N     keep the last N files of this run
+  --retain-bytes BYTES   delete the oldest segments beyond that size (512M, 2T)
+  --retain-age AGE       delete segments older than that (90, 10m, 12h, 7d)
+  --free-floor SIZE      keep so much of the drive free (10G, 10%), default 5%, at most 4G:
+                         the oldest segments go before the drive is full
   -B, --ring-size KIB    kernel ring buffer
   --name PROBE           name of this probe, default the host's
   --synth SPEC           record generated traffic, for example pps=10000,size=mix
@@ -50,6 +55,9 @@ const OPTIONS = {
   'rotate-size': { type: 'string', short: 'C' },
   'rotate-seconds': { type: 'string', short: 'G' },
   'keep-files': { type: 'string', short: 'W' },
+  'retain-bytes': { type: 'string' },
+  'retain-age': { type: 'string' },
+  'free-floor': { type: 'string' },
   'ring-size': { type: 'string', short: 'B' },
   name: { type: 'string' },
   synth: { type: 'string' },
@@ -65,6 +73,9 @@ const PASSED = [
   'rotate-size',
   'rotate-seconds',
   'keep-files',
+  'retain-bytes',
+  'retain-age',
+  'free-floor',
   'ring-size',
   'name',
 ] as const;
@@ -83,8 +94,13 @@ function makeDirectory(directory: string): void {
   mkdirSync(directory);
 }
 
+/** All directories of --store are made; the first is where other things go, too. */
 function makeStore(store: string): string {
-  const directory = resolve(store.split(',')[0] as string);
+  return store.split(',').map(makeStoreDirectory)[0] as string;
+}
+
+function makeStoreDirectory(name: string): string {
+  const directory = resolve(name);
   try {
     makeDirectory(directory);
     accessSync(directory, constants.W_OK | constants.X_OK);
