@@ -204,25 +204,29 @@ test('a flow file has its name when it is complete; parts show what there is', a
   assert.equal(readdirSync(join(path, '..')), ['ringtap-a-1.parquet'], 'nothing else is left');
 });
 
-test('stripes of one sequence number are one task', () => {
-  const info = (stem: string, runId: string | null, stripe: number, stripes: number, sealed = true): SegmentInfo => ({
-    stem, path: `/x/${stem}.pcapng`, interfaceName: 'e', runId, stripe, stripes, range: { fromNs: 1_750_000_000_000_000_000n + BigInt(stripe), toNs: null }, packets: 1, bytes: 1, sealed, indexed: false,
+test('stripes of the same time are one task', () => {
+  const info = (stem: string, runId: string | null, stripe: number, from_s: number, to_s: number, sealed = true): SegmentInfo => ({
+    stem, path: `/x/${stem}.pcapng`, interfaceName: 'e', runId, stripe, stripes: runId ? 2 : 1, packets: 1, bytes: 1, sealed, indexed: false,
+    range: { fromNs: 1_750_000_000_000_000_000n + BigInt(from_s * 1e9), toNs: 1_750_000_000_000_000_000n + BigInt(to_s * 1e9) },
   }); // biome-ignore format: one record
   const tasks = tasksOf([
-    info('ringtap-b-000001', 'r', 1, 2),
-    info('ringtap-a-000001', 'r', 0, 2, false),
-    info('ringtap-a-000002', 'r', 0, 2),
-    info('ringtap-c-000001', null, 0, 1),
+    info('ringtap-e-000001', 'r', 0, 0, 10),
+    info('ringtap-e-000002', 'r', 1, 0.001, 9.9),
+    info('ringtap-e-000003', 'r', 1, 9.9, 20, false),
+    info('ringtap-e-000004', 'r', 0, 10, 20),
+    info('ringtap-e-000005', 'q', 1, 0, 10),
+    info('ringtap-f-000001', null, 0, 0, 10),
   ]);
   assert.equal(
-    tasks.map(({ stem, members, sealed }) => [stem, members.length, sealed]),
+    tasks.map(({ members, sealed }) => [members.map(({ stem }) => stem.slice(8)).join(' '), sealed]).sort(),
     [
-      ['ringtap-a-000001', 2, false],
-      ['ringtap-a-000002', 1, true],
-      ['ringtap-c-000001', 1, true],
+      ['e-000001 e-000002', true],
+      ['e-000004 e-000003', false],
+      ['e-000005', true],
+      ['f-000001', true],
     ],
   );
-  assert.match(tasks[0]!.path, '/x/flows/date=2025-06-15/hour=15/ringtap-a-000001.parquet');
+  assert.match(tasks[0]!.path, '/x/flows/date=2025-06-15/hour=15/ringtap-f-000001.parquet');
 });
 
 test.run();
