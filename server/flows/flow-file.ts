@@ -14,8 +14,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ParquetStream, type Row } from '../formats/table.js';
-import { FLOW_ROW_COLUMNS } from './columns.js';
+import { ParquetStream } from '../formats/table.js';
+import { FLOW_ROW_COLUMNS, type FlowRecord } from './columns.js';
 import { growingPath } from './files.js';
 
 /** Ended flows held in memory; with more a part is closed. */
@@ -32,7 +32,7 @@ export class FlowFile {
   readonly #hidden: string;
   readonly #fd: number;
   readonly #stream = new ParquetStream(FLOW_ROW_COLUMNS);
-  #held: Row[] = [];
+  #held: FlowRecord[] = [];
   #part = 0;
   rows = 0;
 
@@ -44,20 +44,20 @@ export class FlowFile {
     this.#fd = openSync(this.#hidden, 'w', FILE_MODE);
   }
 
-  ended(rows: readonly Row[]): void {
+  ended(rows: readonly FlowRecord[]): void {
     this.#held.push(...rows);
     this.rows += rows.length;
     while (this.#held.length >= PART_ROWS) this.#close(this.#held.splice(0, PART_ROWS));
   }
 
   /** What is known now: flows that ended and those that go on. */
-  show(open: readonly Row[]): void {
+  show(open: readonly FlowRecord[]): void {
     this.#writePart([...this.#held, ...open]);
   }
 
   /** Makes it the final file. */
   finish(): void {
-    if (this.#held.length > 0) writeAll(this.#fd, this.#stream.group(this.#held));
+    if (this.#held.length > 0) writeAll(this.#fd, this.#stream.groupOf(this.#held));
     writeAll(this.#fd, this.#stream.end());
     fsyncSync(this.#fd);
     closeSync(this.#fd);
@@ -71,19 +71,19 @@ export class FlowFile {
   }
 
   /** These rows do not change any more: they get a part of their own, and their place in the final file. */
-  #close(rows: readonly Row[]): void {
-    writeAll(this.#fd, this.#stream.group(rows));
+  #close(rows: readonly FlowRecord[]): void {
+    writeAll(this.#fd, this.#stream.groupOf(rows));
     this.#writePart(rows);
     this.#part++;
   }
 
-  #writePart(rows: readonly Row[]): void {
+  #writePart(rows: readonly FlowRecord[]): void {
     const path = growingPath(this.#path, this.#part);
     const hidden = join(dirname(path), `.${basename(path)}.${process.pid}`);
     const stream = new ParquetStream(FLOW_ROW_COLUMNS);
     const fd = openSync(hidden, 'w', FILE_MODE);
     try {
-      if (rows.length > 0) writeAll(fd, stream.group(rows));
+      if (rows.length > 0) writeAll(fd, stream.groupOf(rows));
       writeAll(fd, stream.end());
     } finally {
       closeSync(fd);

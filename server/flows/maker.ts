@@ -137,27 +137,42 @@ export class FlowMaker {
   }
 }
 
-/** One task per segment; of a striped run one per sequence number, for all its stripes. */
+/**
+ * One task per segment; of a striped run one per segment of its first stripe, with those of the other stripes
+ * that lie (by their middle) between its start and the next one's: stripes rotate each for itself.
+ */
 export function tasksOf(segments: readonly SegmentInfo[]): FlowTask[] {
-  const groups = new Map<string, SegmentInfo[]>();
-  for (const segment of segments) {
-    const striped = segment.stripes > 1 && segment.runId !== null;
-    const sequence = /-(\d+)$/.exec(segment.stem)?.[1] ?? segment.stem;
-    const key = striped ? `${segment.runId} ${sequence}` : segment.stem;
-    const group = groups.get(key);
-    if (group) group.push(segment);
-    else groups.set(key, [segment]);
+  const tasks = segments.filter((segment) => !isStriped(segment)).map((segment) => taskOf([segment]));
+  const runs = new Set(segments.filter(isStriped).map(({ runId }) => runId));
+  for (const run of runs) tasks.push(...tasksOfRun(segments.filter(({ runId }) => runId === run)));
+  return tasks;
+}
+
+const isStriped = ({ stripes, runId }: SegmentInfo) => stripes > 1 && runId !== null;
+const startOf = ({ range }: SegmentInfo) => range.fromNs ?? 0n;
+const middleOf = ({ range }: SegmentInfo) => ((range.fromNs ?? 0n) + (range.toNs ?? range.fromNs ?? 0n)) / 2n;
+
+function tasksOfRun(run: readonly SegmentInfo[]): FlowTask[] {
+  const firsts = run.filter(({ stripe }) => stripe === 0).sort((a, b) => (startOf(a) < startOf(b) ? -1 : 1));
+  const groups = new Map(firsts.map((first) => [first, [first]]));
+  const tasks: FlowTask[] = [];
+  for (const segment of run.filter(({ stripe }) => stripe !== 0)) {
+    const first = firsts.findLast((one) => startOf(one) <= middleOf(segment));
+    if (first) groups.get(first)?.push(segment);
+    else tasks.push(taskOf([segment])); // the first stripe's is gone already
   }
-  return [...groups.values()].map((group) => {
-    const members = group.sort((a, b) => a.stripe - b.stripe);
-    const first = members[0] as SegmentInfo;
-    return {
-      stem: first.stem,
-      members: members.map(({ stem, path }) => ({ stem, path })),
-      path: flowPath({ ...first, range: { fromNs: earliest(members), toNs: null } }),
-      sealed: members.every(({ sealed }) => sealed),
-    };
-  });
+  return [...tasks, ...[...groups.values()].map(taskOf)];
+}
+
+function taskOf(group: SegmentInfo[]): FlowTask {
+  const members = group.sort((a, b) => a.stripe - b.stripe || (startOf(a) < startOf(b) ? -1 : 1));
+  const first = members[0] as SegmentInfo;
+  return {
+    stem: first.stem,
+    members: members.map(({ stem, path }) => ({ stem, path })),
+    path: flowPath({ ...first, range: { fromNs: earliest(members), toNs: null } }),
+    sealed: members.every(({ sealed }) => sealed),
+  };
 }
 
 function earliest(segments: readonly SegmentInfo[]): bigint | null {

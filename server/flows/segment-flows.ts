@@ -8,10 +8,9 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Engine, type Flow, type PacketRows } from '../../asm/host/index.js';
-import type { Row } from '../formats/table.js';
 import { BLOCK_LOOK_BYTES, readBlockHeader } from '../store/block-header.js';
 import { BlockChain, readHead } from '../store/segment-file.js';
-import { rowOf } from './columns.js';
+import { type FlowRecord, recordOf } from './columns.js';
 import { KEY_FILTER } from './key-fields.js';
 import { Tracked } from './tracked.js';
 
@@ -45,7 +44,7 @@ export class SegmentFlows {
   readonly #engine: Engine;
   readonly #sources: Source[];
   readonly #tracked = new Map<number, Tracked>();
-  #ended: Row[] = [];
+  #ended: FlowRecord[] = [];
   #seq: number | null = null;
   #begun = false;
   /** Blocks the engine could not read to their end. */
@@ -96,7 +95,7 @@ export class SegmentFlows {
   }
 
   /** Records of flows that ended since it was called last. */
-  takeEnded(): Row[] {
+  takeEnded(): FlowRecord[] {
     this.#drain(this.#engine.drainFlows());
     const rows = this.#ended;
     this.#ended = [];
@@ -104,12 +103,12 @@ export class SegmentFlows {
   }
 
   /** Records of flows that go on, as they are now. */
-  open(): Row[] {
+  open(): FlowRecord[] {
     return this.#engine.flows({ sort: 'first' }).map((flow) => this.#row(flow));
   }
 
   /** The segment is over: all its flows end. */
-  finish(): Row[] {
+  finish(): FlowRecord[] {
     this.#drain(this.#engine.drainFlows({ all: true }));
     return this.takeEnded();
   }
@@ -199,10 +198,10 @@ export class SegmentFlows {
     }
   }
 
-  #row(flow: Flow): Row {
+  #row(flow: Flow): FlowRecord {
     const tracked = this.#tracked.get(flow.id);
     const keys = tracked?.keysOrNull;
-    return rowOf(flow, {
+    return recordOf(flow, {
       id: `${this.stem}~${flow.id}`,
       segment: this.stem,
       sni: keys?.sni ?? null,

@@ -16,6 +16,8 @@ const STEP_BYTES = 8 << 20;
 const SHOW_SHARE = 0.1;
 
 interface Made {
+  /** Stems of the segments it is made from. */
+  members: string;
   flows: SegmentFlows;
   file: FlowFile;
   shown_ms: number;
@@ -27,10 +29,18 @@ const module = new WebAssembly.Module(readFileSync(wasmFile));
 /** Segments that grow. */
 const growing = new Map<string, Made>();
 
+const stemsOf = (members: FlowTask['members']) => members.map(({ stem }) => stem).join(' ');
+
 async function begin({ members, path }: FlowTask): Promise<Made> {
   const flows = await SegmentFlows.open(module, members, max_flows);
   try {
-    return { flows, file: new FlowFile(path), shown_ms: Number.NEGATIVE_INFINITY, show_took_ms: 0 };
+    return {
+      members: stemsOf(members),
+      flows,
+      file: new FlowFile(path),
+      shown_ms: Number.NEGATIVE_INFINITY,
+      show_took_ms: 0,
+    };
   } catch (error) {
     flows.close();
     throw error;
@@ -64,6 +74,8 @@ function show(made: Made): void {
 }
 
 async function work(task: FlowTask): Promise<FlowResult> {
+  // A stripe whose segment came later belongs to it: its blocks lie between those read, so it is begun anew.
+  if (growing.get(task.stem)?.members !== stemsOf(task.members)) forget(task.stem);
   const made = growing.get(task.stem) ?? (await begin(task));
   growing.set(task.stem, made);
   const bytes = await readAll(made, task.sealed);

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FLOW_ROW_COLUMNS, type FlowRecord } from '../../server/flows/columns.js';
 import { flowFiles } from '../../server/flows/files.js';
 import { FlowFile } from '../../server/flows/flow-file.js';
 import { tasksOf } from '../../server/flows/maker.js';
 import { type Member, SegmentFlows } from '../../server/flows/segment-flows.js';
-import type { Row } from '../../server/formats/table.js';
+import type { StoredCell } from '../../server/formats/table.js';
 import { paths } from '../../server/paths.js';
 import { BLOCK_LOOK_BYTES, readBlockHeader } from '../../server/store/block-header.js';
 import type { SegmentInfo } from '../../server/store/types.js';
@@ -50,27 +51,26 @@ function segment(): { head: Buffer; blocks: Buffer[]; file: string } {
   return { ...blocksOf(file), file };
 }
 
-const essential = (rows: Row[]) =>
+type Named = Record<string, StoredCell>;
+const named = (records: FlowRecord[]): Named[] =>
+  records.map((record) =>
+    Object.fromEntries(FLOW_ROW_COLUMNS.map(({ name }, i) => [name, record[i] ?? null])),
+  );
+
+const essential = (rows: Named[]) =>
   rows
     .map(
       ({ community_id, first_ts, last_ts, orig_packets, resp_packets, history, conn_state, missed_bytes }) =>
-        JSON.stringify([
-          community_id,
-          first_ts,
-          last_ts,
-          orig_packets,
-          resp_packets,
-          history,
-          conn_state,
-          missed_bytes,
-        ]),
+        [community_id, first_ts, last_ts, orig_packets, resp_packets, history, conn_state, missed_bytes].join(
+          ' ',
+        ),
     )
     .sort();
 
-async function recordsOf(members: Member[]): Promise<Row[]> {
+async function recordsOf(members: Member[]): Promise<Named[]> {
   const flows = await SegmentFlows.open(module!, members, 10_000);
   while (flows.advance(true, 1 << 20) > 0);
-  const rows = flows.finish();
+  const rows = named(flows.finish());
   flows.close();
   return rows;
 }
@@ -95,7 +95,7 @@ check('a segment that grows block by block gives the records of the whole', asyn
     assert.ok(flows.open().length >= shown);
     shown = flows.open().length;
   }
-  assert.equal(essential([...flows.takeEnded(), ...flows.finish()]), whole);
+  assert.equal(essential(named([...flows.takeEnded(), ...flows.finish()])), whole);
   flows.close();
 });
 
@@ -143,7 +143,7 @@ check('damage costs its block and nothing else', async () => {
   writeFileSync(path, Buffer.concat([head, ...hurt]));
   const flows = await SegmentFlows.open(module!, [member(path)], 10_000);
   while (flows.advance(true, 64 << 10) > 0);
-  const rows = flows.finish();
+  const rows = named(flows.finish());
   flows.close();
   const packets = rows.reduce(
     (sum, { orig_packets, resp_packets }) => sum + Number(orig_packets) + Number(resp_packets),
@@ -169,12 +169,11 @@ test('a flow file has its name when it is complete; parts show what there is', a
   const directory = temporaryDirectory();
   const path = join(directory, 'flows', 'date=2025-06-15', 'hour=15', 'ringtap-a-1.parquet');
   const file = new FlowFile(path);
-  const row = (n: number): Row => ({
-    id: `ringtap-a-1~${n}`,
-    segment: 'ringtap-a-1',
-    orig_packets: n,
-    first_ts: '1750000000.000000001',
-  });
+  const row = (n: number): FlowRecord =>
+    FLOW_ROW_COLUMNS.map(({ name, type }) => {
+      if (name === 'id') return `ringtap-a-1~${n}`;
+      return name === 'orig_packets' ? n : type === 'time' ? 1_750_000_000_000_000_001n : null;
+    });
   const read = async () => {
     const all: Record<string, unknown>[] = [];
     for (const { path: part } of flowFiles([directory])) {
@@ -205,25 +204,29 @@ test('a flow file has its name when it is complete; parts show what there is', a
   assert.equal(readdirSync(join(path, '..')), ['ringtap-a-1.parquet'], 'nothing else is left');
 });
 
-test('stripes of one sequence number are one task', () => {
-  const info = (stem: string, runId: string | null, stripe: number, stripes: number, sealed = true): SegmentInfo => ({
-    stem, path: `/x/${stem}.pcapng`, interfaceName: 'e', runId, stripe, stripes, range: { fromNs: 1_750_000_000_000_000_000n + BigInt(stripe), toNs: null }, packets: 1, bytes: 1, sealed, indexed: false,
+test('stripes of the same time are one task', () => {
+  const info = (stem: string, runId: string | null, stripe: number, from_s: number, to_s: number, sealed = true): SegmentInfo => ({
+    stem, path: `/x/${stem}.pcapng`, interfaceName: 'e', runId, stripe, stripes: runId ? 2 : 1, packets: 1, bytes: 1, sealed, indexed: false,
+    range: { fromNs: 1_750_000_000_000_000_000n + BigInt(from_s * 1e9), toNs: 1_750_000_000_000_000_000n + BigInt(to_s * 1e9) },
   }); // biome-ignore format: one record
   const tasks = tasksOf([
-    info('ringtap-b-000001', 'r', 1, 2),
-    info('ringtap-a-000001', 'r', 0, 2, false),
-    info('ringtap-a-000002', 'r', 0, 2),
-    info('ringtap-c-000001', null, 0, 1),
+    info('ringtap-e-000001', 'r', 0, 0, 10),
+    info('ringtap-e-000002', 'r', 1, 0.001, 9.9),
+    info('ringtap-e-000003', 'r', 1, 9.9, 20, false),
+    info('ringtap-e-000004', 'r', 0, 10, 20),
+    info('ringtap-e-000005', 'q', 1, 0, 10),
+    info('ringtap-f-000001', null, 0, 0, 10),
   ]);
   assert.equal(
-    tasks.map(({ stem, members, sealed }) => [stem, members.length, sealed]),
+    tasks.map(({ members, sealed }) => [members.map(({ stem }) => stem.slice(8)).join(' '), sealed]).sort(),
     [
-      ['ringtap-a-000001', 2, false],
-      ['ringtap-a-000002', 1, true],
-      ['ringtap-c-000001', 1, true],
+      ['e-000001 e-000002', true],
+      ['e-000004 e-000003', false],
+      ['e-000005', true],
+      ['f-000001', true],
     ],
   );
-  assert.match(tasks[0]!.path, '/x/flows/date=2025-06-15/hour=15/ringtap-a-000001.parquet');
+  assert.match(tasks[0]!.path, '/x/flows/date=2025-06-15/hour=15/ringtap-f-000001.parquet');
 });
 
 test.run();
