@@ -272,7 +272,8 @@ void retention_stop(struct retention *r) {
   pthread_cond_broadcast(&r->changed);
   pthread_mutex_unlock(&r->lock);
   pthread_join(r->thread, NULL);
-  if (is_tight(r)) pass(r);  // the limits hold also after the last write
+  // The bytes asked for hold also after the last write.
+  if (r->limits.bytes && atomic_load(&r->used_bytes) > r->limits.bytes) pass(r);
   pthread_mutex_destroy(&r->lock);
   pthread_cond_destroy(&r->changed);
   r->running = false;
