@@ -29,9 +29,12 @@ struct rt_block_header {
 	u64 store_drops;
 	u32 block_bytes;
 	u32 used_bytes;
+	u64 cutoff;		/* removed on purpose: never here, so 0 */
+	u64 duplicates;
+	u64 sliced_bytes;
 };
 
-static_assert(sizeof(struct rt_block_header) == 80, "a file format");
+static_assert(sizeof(struct rt_block_header) == 104, "a file format");
 
 /* type, length, interface, stamp; six u64 options; the header option; opt_endofopt; length. */
 #define RT_HEADER_BYTES (8 + 4 + 8 + 6 * 12 + 4 + (u32)sizeof(struct rt_block_header) + 4 + 4)

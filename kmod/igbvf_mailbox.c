@@ -11,6 +11,7 @@
 
 #define POLL_US 500
 #define PATIENCE_US 2000000
+#define ATTEMPTS 3
 
 /* Bits that reading clears stay in `bells` until they are asked for. */
 static u32 igbvf_mailbox_bells(struct igbvf_mailbox *m)
@@ -69,7 +70,7 @@ int igbvf_mailbox_ask(struct igbvf_mailbox *m, u32 *words, u32 send, u32 receive
 	return (words[0] & ~IGBVF_REPLY_CTS) == (what | IGBVF_REPLY_ACK) ? 0 : -EPERM;
 }
 
-int igbvf_mailbox_reset(struct igbvf_mailbox *m)
+static int igbvf_mailbox_reset_once(struct igbvf_mailbox *m)
 {
 	u32 words[3] = { IGBVF_RESET };
 	int err;
@@ -87,6 +88,17 @@ int igbvf_mailbox_reset(struct igbvf_mailbox *m)
 		memset(m->address, 0, sizeof(m->address));
 	/* Refused only means that no address was given to this VF: its queue is on all the same. */
 	return err == -EPERM ? 0 : err;
+}
+
+/* A PF that resets itself meanwhile forgets what it was asked. */
+int igbvf_mailbox_reset(struct igbvf_mailbox *m)
+{
+	int err = -ETIMEDOUT;
+	u32 i;
+
+	for (i = 0; i < ATTEMPTS && err == -ETIMEDOUT; i++)
+		err = igbvf_mailbox_reset_once(m);
+	return err;
 }
 
 bool igbvf_mailbox_pf_reset(struct igbvf_mailbox *m)

@@ -76,6 +76,6 @@ function* checkRuns(segments: readonly Segment[]): Generator<IndexFinding> {
       yield {
         path,
         state: 'stripes',
-        message: `run ${id} has ${stripes} stripes, here are ${seen.size}: name all directories`,
+        message: `run ${id} has ${stripes} stripes, here are ${seen.size}: name all directories to check all`,
       };
 }

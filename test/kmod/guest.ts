@@ -160,9 +160,10 @@ function qemuArguments(prepared: Prepared, options: BootOptions, work: string): 
   words.push('-accel', 'tcg', '-M', 'q35', '-m', '1024', '-smp', String(options.cpus ?? 2));
   words.push('-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot');
   words.push('-kernel', prepared.kernel, '-initrd', pack(prepared, options, work));
+  // Without IPv6 a PF that is up sends nothing of its own, whose slow going would make its driver reset it.
   words.push(
     '-append',
-    `console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_timeout=60`,
+    `console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_timeout=60${options.nic === 'igb' ? ' ipv6.disable=1' : ''}`,
   );
   if (options.nic) {
     const path = join(work, 'wire');

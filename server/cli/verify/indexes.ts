@@ -7,7 +7,10 @@ import { checkIndexes, type IndexFinding, isMendable } from '../../store/index-c
 import { openStore } from '../../store/open.js';
 import type { Check, Finding, VerifyOptions } from './check.js';
 
-const isWrong = ({ state }: IndexFinding): boolean => !['whole', 'missing', 'partial'].includes(state);
+/** Stripes elsewhere are told, but nothing is wrong with what is here. */
+const isWrong = ({ state }: IndexFinding): boolean =>
+  !['whole', 'missing', 'partial', 'stripes'].includes(state);
+const isTold = (finding: IndexFinding): boolean => isWrong(finding) || finding.state === 'stripes';
 
 function tell(finding: IndexFinding, note = ''): Finding {
   const { path, state, message } = finding;
@@ -38,13 +41,13 @@ async function* run(paths: string[], { repair }: VerifyOptions): AsyncGenerator<
   const findings = [...checkIndexes(directories)];
   const wrong = findings.filter(isMendable);
   if (!repair || wrong.length === 0) {
-    yield* findings.filter(isWrong).map((finding) => tell(finding));
+    yield* findings.filter(isTold).map((finding) => tell(finding));
     return;
   }
   const problems = await rebuild(directories, wrong);
   const mended = new Set(wrong.map(({ path }) => path));
   for (const finding of checkIndexes(directories))
-    if (isWrong(finding)) yield tell(finding);
+    if (isTold(finding)) yield tell(finding);
     else if (mended.has(finding.path) && finding.state === 'whole') yield tell(finding, '; made anew');
   for (const { path } of wrong.filter(({ state }) => state === 'orphan'))
     yield {
