@@ -244,7 +244,6 @@ static int e1000_enable(struct pci_dev *pdev, struct e1000_nic *nic)
 static int e1000_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct e1000_nic *nic;
-	struct rt_device *dev;
 	int err;
 
 	if (!rt_pci_wanted(pdev))
@@ -256,24 +255,7 @@ static int e1000_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = e1000_enable(pdev, nic);
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "ringtap cannot set the NIC up\n");
-	dev = rt_device_create(&e1000_ops, nic, pci_name(pdev), nic->count, dev_to_node(&pdev->dev));
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	err = rt_device_start(dev);
-	if (err) {
-		put_device(&dev->dev);
-		return err;
-	}
-	pci_set_drvdata(pdev, dev);
-	return 0;
-}
-
-static void e1000_remove(struct pci_dev *pdev)
-{
-	struct rt_device *dev = pci_get_drvdata(pdev);
-
-	rt_device_destroy(dev);
-	pci_clear_master(pdev);
+	return rt_pci_start(pdev, &e1000_ops, nic, nic->count);
 }
 
 static const struct pci_device_id e1000_ids[] = {
@@ -286,5 +268,5 @@ struct pci_driver rt_e1000_driver = {
 	.name = "ringtap",
 	.id_table = e1000_ids,
 	.probe = e1000_probe,
-	.remove = e1000_remove,
+	.remove = rt_pci_stop,
 };

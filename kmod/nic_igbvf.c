@@ -199,7 +199,6 @@ static int igbvf_enable(struct pci_dev *pdev, struct igbvf_nic *nic)
 static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct igbvf_nic *nic;
-	struct rt_device *dev;
 	int err;
 
 	if (!rt_pci_wanted(pdev))
@@ -211,22 +210,7 @@ static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = igbvf_enable(pdev, nic);
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "ringtap cannot set the VF up\n");
-	dev = rt_device_create(&igbvf_ops, nic, pci_name(pdev), nic->count, dev_to_node(&pdev->dev));
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	err = rt_device_start(dev);
-	if (err) {
-		put_device(&dev->dev);
-		return err;
-	}
-	pci_set_drvdata(pdev, dev);
-	return 0;
-}
-
-static void igbvf_remove(struct pci_dev *pdev)
-{
-	rt_device_destroy(pci_get_drvdata(pdev));
-	pci_clear_master(pdev);
+	return rt_pci_start(pdev, &igbvf_ops, nic, nic->count);
 }
 
 static const struct pci_device_id igbvf_ids[] = {
@@ -238,5 +222,5 @@ struct pci_driver rt_igbvf_driver = {
 	.name = "ringtap-igbvf",
 	.id_table = igbvf_ids,
 	.probe = igbvf_probe,
-	.remove = igbvf_remove,
+	.remove = rt_pci_stop,
 };

@@ -235,7 +235,6 @@ static int xl710vf_enable(struct pci_dev *pdev, struct xl710vf_nic *nic)
 static int xl710vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct xl710vf_nic *nic;
-	struct rt_device *dev;
 	int err;
 
 	if (!rt_pci_wanted(pdev))
@@ -254,23 +253,8 @@ static int xl710vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = xl710vf_enable(pdev, nic);
 	if (err)
 		return dev_err_probe(&pdev->dev, err, "ringtap cannot set the VF up\n");
-	dev = rt_device_create(&xl710vf_ops, nic, pci_name(pdev), nic->count, dev_to_node(&pdev->dev));
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	err = rt_device_start(dev);
-	if (err) {
-		put_device(&dev->dev);
-		return err;
-	}
 	dev_warn(&pdev->dev, "the XL710 VF backend is untested on hardware\n");
-	pci_set_drvdata(pdev, dev);
-	return 0;
-}
-
-static void xl710vf_remove(struct pci_dev *pdev)
-{
-	rt_device_destroy(pci_get_drvdata(pdev));
-	pci_clear_master(pdev);
+	return rt_pci_start(pdev, &xl710vf_ops, nic, nic->count);
 }
 
 static const struct pci_device_id xl710vf_ids[] = {
@@ -283,5 +267,5 @@ struct pci_driver rt_xl710vf_driver = {
 	.name = "ringtap-vf",
 	.id_table = xl710vf_ids,
 	.probe = xl710vf_probe,
-	.remove = xl710vf_remove,
+	.remove = rt_pci_stop,
 };

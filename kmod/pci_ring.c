@@ -33,6 +33,28 @@ bool rt_pci_wanted(struct pci_dev *pdev)
 	return false;
 }
 
+int rt_pci_start(struct pci_dev *pdev, const struct nic_ops *ops, void *nic, u32 descriptors)
+{
+	struct rt_device *dev = rt_device_create(ops, nic, pci_name(pdev), descriptors, dev_to_node(&pdev->dev));
+	int err;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = rt_device_start(dev);
+	if (err) {
+		put_device(&dev->dev);
+		return err;
+	}
+	pci_set_drvdata(pdev, dev);
+	return 0;
+}
+
+void rt_pci_stop(struct pci_dev *pdev)
+{
+	rt_device_destroy(pci_get_drvdata(pdev));
+	pci_clear_master(pdev);
+}
+
 int rt_buffers_alloc(struct rt_buffers *buffers, struct device *d, u32 count)
 {
 	u32 chunks;

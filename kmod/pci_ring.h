@@ -36,6 +36,9 @@ extern struct pci_driver rt_igbvf_driver;
 
 /* Whether the module parameter `pci` names the device. */
 bool rt_pci_wanted(struct pci_dev *pdev);
+/* The end of every probe: a capture device over a NIC that is set up; and the whole of every remove. */
+int rt_pci_start(struct pci_dev *pdev, const struct nic_ops *ops, void *nic, u32 descriptors);
+void rt_pci_stop(struct pci_dev *pdev);
 /* Device managed memory: freed after remove, when the NIC is long stopped. */
 int rt_buffers_alloc(struct rt_buffers *buffers, struct device *d, u32 count);
 
