@@ -39,8 +39,13 @@ async function main(): Promise<number> {
     process.stderr.write(`bench: name one benchmark\n${usage()}`);
     return 2;
   }
-  report(bench.name, await bench.run({ quick: parsed.values.quick ?? false }), parsed.values.json);
-  return 0;
+  try {
+    report(bench.name, await bench.run({ quick: parsed.values.quick ?? false }), parsed.values.json);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`bench ${bench.name}: ${(error as Error).message}\n`);
+    return 1;
+  }
 }
 
 process.exitCode = await main();
