@@ -5,7 +5,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { boot, cases, prepare, segments, unaccounted, type Wire } from './guest.js';
+import {
+  type BootOptions,
+  boot,
+  cases,
+  type Outcome,
+  prepare,
+  segments,
+  unaccounted,
+  type Wire,
+} from './guest.js';
 
 const prepared = prepare('kmod-vf');
 const FRAMES = 100_000;
@@ -17,6 +26,18 @@ async function paced(wire: Wire, first: number, frames: number): Promise<void> {
     await sleep(2);
   }
   await wire.end();
+}
+
+/** On a busy host the PF's own driver finds its emulated NIC too slow and resets it: that boot says nothing of ours. */
+async function bootCalm(options: BootOptions): Promise<Outcome> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await boot(prepared, options);
+    } catch (error) {
+      if (attempt === 3 || !/Reset adapter/.test((error as Error).message)) throw error;
+      process.stdout.write('  the PF was reset by its driver: once more\n');
+    }
+  }
 }
 
 /** The PF up, and one VF of it; its address lies in $VF. */
@@ -31,7 +52,7 @@ VF=$(basename $(readlink $PF/device/virtfn0))
 
 test('82576 VF: every paced frame exactly once, two segments; the PF resets, the VF is bound again', async () => {
   let sent = Promise.resolve();
-  const outcome = await boot(prepared, {
+  const outcome = await bootCalm({
     nic: 'igb',
     onLine: (line, wire) => {
       if (line === 'READY' && wire) sent = paced(wire, 0, FRAMES);
@@ -79,7 +100,7 @@ rmmod ringtap`,
 });
 
 test('a VF whose PF is silent is refused with a reason, and nothing is left behind', async () => {
-  const outcome = await boot(prepared, {
+  const outcome = await bootCalm({
     nic: 'igb',
     scenario: `${PF}
 ip2 link set $(basename $PF) down
