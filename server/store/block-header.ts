@@ -33,8 +33,8 @@ export interface BlockHeader {
   isbBytes: number;
 }
 
-/** Offset of the header in the ISB that `bytes` begins with, or null. */
-function headerAt(bytes: Buffer): number | null {
+/** Offset of struct block_header in the ISB that `bytes` begins with; null when it has none of a known version. */
+export function blockHeaderAt(bytes: Buffer): number | null {
   if (bytes.length < ISB_OPTIONS_AT || bytes.readUInt32LE(0) !== BT_ISB) return null;
   const end = Math.min(bytes.length, bytes.readUInt32LE(4) - 4);
   for (let at = ISB_OPTIONS_AT; at + 4 <= end; ) {
@@ -42,7 +42,10 @@ function headerAt(bytes: Buffer): number | null {
     const length = bytes.readUInt16LE(at + 2);
     at += 4;
     if (code === OPT_END) return null;
-    if (code === OPT_BLOCK_HEADER) return length >= BLOCK_HEADER_BYTES && at + length <= end ? at : null;
+    if (code === OPT_BLOCK_HEADER) {
+      const whole = length >= BLOCK_HEADER_BYTES && at + length <= end;
+      return whole && bytes.readUInt32LE(at) === BLOCK_HEADER_VERSION ? at : null;
+    }
     at += (length + 3) & ~3;
   }
   return null;
@@ -50,8 +53,8 @@ function headerAt(bytes: Buffer): number | null {
 
 /** The header of the recorder block that starts here; null when none of a known version does. */
 export function readBlockHeader(bytes: Buffer): BlockHeader | null {
-  const at = headerAt(bytes);
-  if (at === null || bytes.readUInt32LE(at) !== BLOCK_HEADER_VERSION) return null;
+  const at = blockHeaderAt(bytes);
+  if (at === null) return null;
   const block_bytes = bytes.readUInt32LE(at + 72);
   const isbBytes = bytes.readUInt32LE(4);
   const aligned = block_bytes > 0 && block_bytes % BLOCK_ALIGN_BYTES === 0;

@@ -7,21 +7,17 @@ import {
   BLOCK_ALIGN_BYTES,
   BT_EPB,
   BT_IDB,
-  BT_ISB,
   BT_PAD,
   BT_SHB,
-  OPT_BLOCK_HEADER,
-  OPT_END,
   PCAPNG_MAGIC,
 } from '../../proto/gen/constants.js';
+import { blockHeaderAt } from './block-header.js';
 import { crc32c } from './crc32c.js';
 
 /** The largest --block-size. */
 const BLOCK_BYTES_MAX = 256 << 20;
 /** The largest section header the recorder writes, and more than any ISB of its. */
 const SECTION_BYTES_MAX = 16384;
-const HEADER_BYTES = 80;
-const ISB_OPTIONS_AT = 20;
 
 export type DamageKind =
   | 'section' // no usable section header: nothing in the file can be read
@@ -107,24 +103,11 @@ function sectionEnd(bytes: Buffer): number | string {
   }
 }
 
-function headerOption(bytes: Buffer, end: number): number {
-  for (let at = ISB_OPTIONS_AT; at + 4 <= end; ) {
-    const code = bytes.readUInt16LE(at);
-    const length = bytes.readUInt16LE(at + 2);
-    at += 4;
-    if (code === OPT_END) break;
-    if (code === OPT_BLOCK_HEADER) return length >= HEADER_BYTES && at + length <= end ? at : 0;
-    at += (length + 3) & ~3;
-  }
-  return 0;
-}
-
 /** The header of the recorder block that begins here, or null. */
 function headerOf(bytes: Buffer): Header | null {
   const isbBytes = blockLength(bytes, 0);
-  if (!isbBytes || bytes.readUInt32LE(0) !== BT_ISB) return null;
-  const at = headerOption(bytes, isbBytes - 4);
-  if (!at || bytes.readUInt32LE(at) !== 1) return null;
+  const at = isbBytes ? blockHeaderAt(bytes) : null;
+  if (at === null) return null;
   const [block, used] = [bytes.readUInt32LE(at + 72), bytes.readUInt32LE(at + 76)];
   const sound = block >= BLOCK_ALIGN_BYTES && block % BLOCK_ALIGN_BYTES === 0 && block <= BLOCK_BYTES_MAX;
   if (!sound || used > block || used < isbBytes) return null;
